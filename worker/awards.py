@@ -1,0 +1,140 @@
+"""The vocabulary of awards: their states and the plain values that pass between parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class AwardState(StrEnum):
+    """Where an award stands on its way to the provider (design.md section 3)."""
+
+    WAITING = "waiting"  # no address yet
+    PENDING = "pending"  # due, or to be tried again at `due_at`
+    ISSUING = "issuing"  # leased to one call
+    ISSUED = "issued"  # the provider's assertion is recorded
+    FAILED = "failed"  # a person must mend something, then `awards retry`
+    EARNED = "earned"  # the end for a badge without an issuer
+    REVOKING = "revoking"  # to be revoked at the provider
+    REVOKED = "revoked"  # for good: a revoked badge is not earned again by itself
+
+
+MOST_PER_CALL = 50  # awards of one badge in one call (facts/badgr-api.md section 13)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAward:
+    """A decision that `user_id` has `badge_id`.
+
+    `earned_at` is the instant that made the criterion hold; `because` are the activities that counted,
+    each as ``{"kind", "object", "source", "event"}``; `backfilled` ones go out after fresh ones.
+    """
+
+    user_id: str
+    badge_id: str
+    definition_version: int
+    issuer: str | None
+    earned_at: datetime
+    because: list[dict[str, str]]
+    backfilled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the provider is asked for: one assertion of one badge class for one address (lower case)."""
+
+    recipient: str
+    issued_on: datetime
+    narrative: str | None = None
+    evidence: tuple[dict[str, str], ...] = ()
+    expires: datetime | None = None
+    notify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """The provider's record of an award. `recipient` is the plain address, lower case."""
+
+    assertion_id: str
+    url: str
+    recipient: str
+    issued_on: datetime | None
+    expires: datetime | None = None
+    revoked: bool = False
+    revocation_reason: str | None = None
+
+
+class RefusalKind(StrEnum):
+    """What follows from the provider's refusal of one grant."""
+
+    DUPLICATE = "duplicate"  # an assertion is there already: look it up and adopt it
+    TOO_EARLY = "too_early"  # `issued_on` lies ahead of the provider's clock: try later
+    PERMANENT = "permanent"  # a person must mend it
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one grant was not made, in the provider's words; nothing was saved for it."""
+
+    kind: RefusalKind
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotMade:
+    """A good grant in a call that was refused because of others; nothing was saved for it."""
+
+
+Outcome = Assertion | Refusal | NotMade
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call's worth of leased awards of one badge: what a Celery task is sent for.
+
+    `settle` says that the awards ended uncertainly and are to be looked up, not issued.
+    """
+
+    issuer: str
+    badge_id: str
+    lease_id: str
+    awards: int
+    settle: bool
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedAward:
+    """One award as a call works on it. `recipient` is frozen once it was set."""
+
+    user_id: str
+    badge_id: str
+    earned_at: datetime
+    recipient: str | None
+    email: str | None
+    uncertain: bool
+    attempts: int
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AwardRow:
+    """An award as lists show it (contract.md section 1)."""
+
+    user_id: str
+    badge_id: str
+    state: str
+    earned_at: datetime
+    decided_at: datetime
+    issuer: str | None
+    assertion_id: str | None
+    assertion_url: str | None
+    attempts: int
+    last_error: str | None
+    due_at: datetime | None = None
+    issued_at: datetime | None = None
+    backfilled: bool = False
+    uncertain: bool = False
+    definition_version: int = 0
+    because: list[dict[str, str]] = field(default_factory=list)
