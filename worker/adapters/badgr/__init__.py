@@ -1,0 +1,1 @@
+"""The Badgr API, as a client."""

@@ -1,0 +1,1 @@
+"""The event queue: one port, several brokers."""
