@@ -1,4 +1,4 @@
-"""Activities: what one event established about one user, and how news is merged into it (design.md section 1).
+"""Activities: what one event established about one user, and how news of it is merged (design.md 1).
 
 Merging is idempotent and free of order: the earliest beginning, the latest sighting and the latest removal
 win, so repeated and shuffled deliveries need no inbox.
