@@ -1,0 +1,252 @@
+"""Issuers and badges as an operator writes them (contract.md section 4), checked in one go."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from worker.rules.criteria import CRITERIA, Criterion
+
+Path = tuple[str | int, ...]
+T = TypeVar("T", bound=BaseModel)
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)s$")
+_RATE = re.compile(r"^(\d+)/(\d+(?:\.\d+)?)s$")
+_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$")
+_ISSUER_ID = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong at one place of the definitions, and what would be right."""
+
+    path: Path
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """So many calls in any `window` seconds (S3-03)."""
+
+    calls: int
+    window: float
+
+
+def _seconds(value: object) -> object:
+    match = _DURATION.match(value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError("a time in seconds, please, such as 60s")
+    return float(match[1])
+
+
+def _rate(value: object) -> object:
+    match = _RATE.match(value) if isinstance(value, str) else None
+    if not match or int(match[1]) < 1 or float(match[2]) <= 0:
+        raise ValueError("calls per seconds, please, such as 100/60s")
+    return RateLimit(int(match[1]), float(match[2]))
+
+
+def _web_address(value: str) -> str:
+    if not re.match(r"^https?://[^\s/]+", value):
+        raise ValueError("a URL, please, such as https://example.org/badge.png")
+    return value
+
+
+_Url = Annotated[str, AfterValidator(_web_address)]
+_Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+_Text = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[^\x00]*$")]
+
+
+class _Definition(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Issuer(_Definition):
+    """One connection to a provider, with one rate limit.
+
+    `settle_after` is how many seconds after the sending an uncertain call may be looked up; `timeout` the
+    total time of one call.
+    """
+
+    provider: Literal["badgr"]
+    url: _Url
+    rate_limit: Annotated[RateLimit, BeforeValidator(_rate)] = RateLimit(100, 60.0)
+    settle_after: _Duration = 60.0
+    timeout: _Duration = 30.0
+
+
+class IssueTo(_Definition):
+    """Where a badge is issued: at which issuer, as which badge class."""
+
+    issuer: _Text
+    badgeclass: _Text
+
+
+class Evidence(_Definition):
+    """One piece of evidence sent with each assertion; the provider wants at least one of the two."""
+
+    url: _Url | None = None
+    narrative: _Text | None = None
+
+
+class Expiry(_Definition):
+    """How long an assertion is good for, counted from `earned_at`."""
+
+    amount: Annotated[int, Field(strict=True, gt=0)]
+    duration: Literal["days", "weeks", "months", "years"]
+
+
+class Badge(_Definition):
+    """One badge. Without `issue` it lives here alone: its awards end as `earned`."""
+
+    title: _Text
+    picture: _Url
+    criteria: dict[str, Any]
+    issue: IssueTo | None = None
+    narrative: _Text | None = None
+    evidence: tuple[Evidence, ...] = ()
+    expires: Expiry | None = None
+    notify: bool = False
+    status: Literal["published", "disabled"] = "published"
+
+    @property
+    def criterion(self) -> Criterion:
+        """Return the one criterion of this badge."""
+        ((name, fields),) = self.criteria.items()
+        return CRITERIA[name].model_validate(fields)
+
+    @property
+    def published(self) -> bool:
+        """Return whether it can be newly earned."""
+        return self.status == "published"
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Every issuer and every badge of one badges file."""
+
+    issuers: dict[str, Issuer]
+    badges: dict[str, Badge]
+
+
+def read_definitions(document: object) -> tuple[Definitions, list[Problem]]:
+    """Return what is right in the document, and every problem in it."""
+    if not isinstance(document, dict):
+        return Definitions({}, {}), [Problem((), "a mapping with `issuers` and `badges`, please")]
+    problems = [
+        Problem((key,), "unknown; the file has `issuers` and `badges`")
+        for key in document
+        if key not in {"issuers", "badges"}
+    ]
+    issuers = _section(document, "issuers", Issuer, _ISSUER_ID, problems)
+    badges = _section(document, "badges", Badge, _ID, problems)
+    _check_criteria(badges, problems)
+    _check_issuer_names(issuers, problems)
+    _check_issuing(document, issuers, badges, problems)
+    return Definitions(issuers, badges), problems
+
+
+def _section(
+    document: dict[str, Any], name: str, model: type[T], pattern: re.Pattern[str], problems: list[Problem]
+) -> dict[str, T]:
+    written = document.get(name)
+    if not isinstance(written, dict):
+        if written is not None or name == "badges":
+            problems.append(Problem((name,), "a mapping of ids to definitions, please"))
+        return {}
+    read: dict[str, T] = {}
+    for key, fields in written.items():
+        identifier = str(key)
+        if not pattern.match(identifier):
+            problems.append(Problem((name, key), f"an id like {pattern.pattern}, please"))
+        try:
+            read[identifier] = model.model_validate(fields)
+        except ValidationError as error:
+            problems.extend(_problems((name, key), error))
+    return read
+
+
+def _check_criteria(badges: dict[str, Badge], problems: list[Problem]) -> None:
+    for badge_id, badge in list(badges.items()):
+        place: Path = ("badges", badge_id, "criteria")
+        found = _criteria_problems(place, badge.criteria)
+        if found:
+            problems.extend(found)
+            del badges[badge_id]
+
+
+def _criteria_problems(place: Path, criteria: dict[str, Any]) -> list[Problem]:
+    if len(criteria) != 1:
+        return [Problem(place, f"exactly one criterion, please: one of {', '.join(CRITERIA)}")]
+    ((name, fields),) = criteria.items()
+    if name not in CRITERIA:
+        return [Problem((*place, name), f"unknown criterion; one of {', '.join(CRITERIA)}, please")]
+    try:
+        CRITERIA[name].model_validate(fields)
+    except ValidationError as error:
+        return _problems((*place, name), error)
+    return []
+
+
+def _check_issuer_names(issuers: dict[str, Issuer], problems: list[Problem]) -> None:
+    """Refuse two ids that would read the same credentials from the environment (contract.md section 2)."""
+    named: dict[str, list[str]] = defaultdict(list)
+    for issuer_id in issuers:
+        named[issuer_id.upper().replace("-", "_")].append(issuer_id)
+    for same in named.values():
+        problems.extend(
+            Problem(("issuers", issuer_id), f"reads the same credentials as issuer {same[0]}; rename one")
+            for issuer_id in same[1:]
+        )
+
+
+def _check_issuing(
+    document: dict[str, Any], issuers: dict[str, Issuer], badges: dict[str, Badge], problems: list[Problem]
+) -> None:
+    written = document.get("issuers") or {}
+    taken: dict[tuple[str, str], str] = {}
+    for badge_id, badge in badges.items():
+        if badge.issue is None:
+            continue
+        if badge.issue.issuer not in written:
+            known = ", ".join(issuers) or "none"
+            problems.append(
+                Problem(
+                    ("badges", badge_id, "issue", "issuer"),
+                    f"no issuer {badge.issue.issuer} here; known: {known}",
+                )
+            )
+        first = taken.setdefault((badge.issue.issuer, badge.issue.badgeclass), badge_id)
+        if first != badge_id:
+            problems.append(
+                Problem(
+                    ("badges", badge_id, "issue", "badgeclass"),
+                    f"badge {first} has this one already",
+                )
+            )
+
+
+def _problems(place: Path, error: ValidationError) -> list[Problem]:
+    return [Problem((*place, *detail["loc"]), _said(detail)) for detail in error.errors(include_url=False)]
+
+
+def _said(detail: Any) -> str:
+    if detail["type"] == "missing":
+        return "missing"
+    if detail["type"] == "extra_forbidden":
+        return "unknown field"
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
+    return str(detail["msg"])
