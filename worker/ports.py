@@ -54,6 +54,10 @@ class EventQueue(Protocol):
 class Permit(Protocol):
     """Leave to make one call, taken from the issuer's rate limit."""
 
+    @property
+    def call_by(self) -> float:
+        """The `time.monotonic()` by which the call must be over: nothing is sent after it."""
+
     def answered(self) -> None:
         """Say that the answer has arrived: the permit ends one window after now."""
 
