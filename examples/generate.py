@@ -1,0 +1,84 @@
+"""Write the sample stream `events.jsonl` and, by brute force, what is expected of it: `expected.json`.
+
+Run it as ``python examples/generate.py``; it always writes the same two files. Fifty people of a learning
+platform live through the spring of 2025. The stream is as untidy as a real one: one line in ten comes twice,
+lines come late, some are no events at all. Whoever loses something (a connection, a post, the account) loses
+it so that neither the clock nor the batches in which the stream is read decide who earns what.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))  # run as a script, it finds its neighbours all the same
+
+from examples.replay import Reading, replay  # noqa: E402 - needs the path above
+from examples.stories import sample_lines  # noqa: E402 - likewise
+
+# Any moment from 2025-06 to 2033-12 gives the same result; tests/unit/test_examples.py tries several.
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def definitions() -> dict[str, Any]:
+    """Return the shipped issuers and badges, parsed."""
+    parsed: dict[str, Any] = yaml.safe_load((HERE.parent / "config" / "badges.yaml").read_text("utf-8"))
+    return parsed
+
+
+def expected(lines: list[str], now: datetime = NOW) -> dict[str, Any]:
+    """Return what the sample stream must lead to, however it is cut into batches.
+
+    `earned_at` is null where it depends on what had arrived when it was decided. Raises ValueError if the
+    awards themselves do.
+    """
+    one_by_one = replay(definitions(), lines, now, in_order=True)
+    at_once = replay(definitions(), lines, now)
+    if _who(one_by_one) != _who(at_once):
+        raise ValueError(f"depends on batches: {_who(one_by_one) ^ _who(at_once)}")
+    reasons = Counter(reason for reason, _ in at_once.dead_letters)
+    return {
+        "issued": _awards(one_by_one, at_once, "issued"),
+        "waiting": _awards(one_by_one, at_once, "waiting"),
+        "dead_letters": len({body for _, body in at_once.dead_letters}),
+        "dead_letter_deliveries": len(at_once.dead_letters),
+        "dead_letter_reasons": dict(sorted(reasons.items())),
+        "ignored": at_once.ignored,
+    }
+
+
+def _who(reading: Reading) -> set[tuple[str, str, str | None]]:
+    return {(award.badge_id, award.user_id, award.recipient) for award in reading.awards.values()}
+
+
+def _awards(one_by_one: Reading, at_once: Reading, state: str) -> list[dict[str, Any]]:
+    found = []
+    for key, award in sorted(at_once.awards.items(), key=lambda item: (item[1].badge_id, item[1].user_id)):
+        same = one_by_one.awards[key].earned_at == award.earned_at
+        facts: dict[str, Any] = {"badge": award.badge_id, "user": award.user_id, "recipient": award.recipient}
+        facts["earned_at"] = award.earned_at.isoformat().replace("+00:00", "Z") if same else None
+        if award.state == state:
+            found.append(facts)
+    return found
+
+
+def files() -> dict[str, str]:
+    """Return the name and the text of each file."""
+    lines = sample_lines()
+    return {
+        "events.jsonl": "".join(f"{line}\n" for line in lines),
+        "expected.json": json.dumps(expected(lines), indent=1) + "\n",
+    }
+
+
+if __name__ == "__main__":
+    for name, text in files().items():
+        (HERE / name).write_text(text, encoding="utf-8", newline="\n")
+        print(f"{name}: {len(text.splitlines())} lines")
