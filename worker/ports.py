@@ -6,16 +6,34 @@ Each port has a real adapter and an in-memory twin under ``worker/adapters/``; o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from dataclasses import dataclass
-    from datetime import datetime
+from worker.activities import Activity, Key, Kind
+from worker.awards import Assertion, Call, Grant, NewAward, Outcome
+from worker.rules.facts import Counted
+from worker.rules.rulebook import Rule
+from worker.users import Block, User, UserNews
 
-    from worker.awards import Assertion, Call, Grant, Outcome
-else:
-    from dataclasses import dataclass
+
+@dataclass(frozen=True, slots=True)
+class RulesState:
+    """Which rules are in force, and the instant up to which account ages are decided."""
+
+    version: int
+    swept_to: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBadge:
+    """A badge as `badges apply` stored it; `version` is that of the rules at its last change."""
+
+    badge_id: str
+    version: int
+    definition: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +47,7 @@ class Message:
 class EventQueue(Protocol):
     """The queue that upstream publishes events to; at least once, in any order.
 
-    Every method raises QueueUnavailable when the queue cannot be reached.
+    Every method but `close` raises QueueUnavailable when the queue cannot be reached.
     """
 
     def read(self, limit: int, wait: float) -> Sequence[Message]:
@@ -48,7 +66,7 @@ class EventQueue(Protocol):
         """Count what is unread or unacknowledged, over all consumers."""
 
     def close(self) -> None:
-        """Leave the queue; what is unacknowledged goes to others."""
+        """Leave the queue; what is unacknowledged goes to others. Never raises: they get it in any case."""
 
 
 class Permit(Protocol):
@@ -121,6 +139,150 @@ class Dispatch(Protocol):
 
     def send(self, call: Call) -> None:
         """Send the task for one call; raises QueueUnavailable. The message expires with the lease."""
+
+
+class Decisions(Protocol):
+    """What every decision reads and writes, in one open transaction."""
+
+    def badges(self) -> Sequence[StoredBadge]:
+        """Return every badge as `apply` stored it."""
+
+    def awarded(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return which of these (user, badge) have an award already, in whatever state."""
+
+    def counted(
+        self, whole: Collection[tuple[str, Kind]], single: Collection[tuple[str, Kind, str]]
+    ) -> Mapping[str, Mapping[Kind, Sequence[Counted]]]:
+        """Return live activities in the order of `counted_at`: whole kinds of a user, and single ones."""
+
+    def blocks(self, user_ids: Collection[str]) -> Mapping[str, Sequence[Block]]:
+        """Return every block and unblock of these users."""
+
+    def insert_awards(self, awards: Sequence[NewAward], addresses: Mapping[str, str | None]) -> int:
+        """Insert the awards that are not there yet, and return how many those were."""
+
+
+class Batch(Decisions, Protocol):
+    """The transaction of one batch of events (design.md section 1)."""
+
+    def begin(self, user_ids: Sequence[str]) -> RulesState:
+        """Take RULES shared, insert missing users and return the state of the rules."""
+
+    def lock_users(self, user_ids: Sequence[str]) -> dict[str, User]:
+        """Lock these users, sorted, and return them."""
+
+    def activities(self, keys: Sequence[Key]) -> dict[Key, Activity]:
+        """Return what is stored of these activities."""
+
+    def merge(
+        self, changes: Sequence[tuple[Key, Activity]], deltas: Mapping[tuple[str, Kind], int]
+    ) -> dict[tuple[str, Kind], int]:
+        """Write changed activities, move the counts, and return the counts that moved as they are now."""
+
+    def save_users(self, users: Sequence[User]) -> None:
+        """Write what is known of these locked users."""
+
+    def add_blocks(self, news: Sequence[UserNews]) -> None:
+        """Keep blocks and unblocks; the same one twice is one."""
+
+    def addresses_came(self, user_ids: Collection[str]) -> int:
+        """Make awards that waited for these users' addresses pending; return how many."""
+
+    def bury(self, letters: Sequence[tuple[bytes, str]]) -> None:
+        """Keep bodies that are not events, each with its reason."""
+
+
+class BatchStore(Protocol):
+    """Where batches are kept."""
+
+    def batch(self) -> AbstractContextManager[Batch]:
+        """Open one transaction: committed at the end, undone by an exception.
+
+        Raises DatabaseUnavailable for what time mends and Unstorable for data that cannot be kept.
+        """
+
+
+class Sweep(Decisions, Protocol):
+    """The transaction that moves the clock of account ages, alone with the rules (design.md section 4)."""
+
+    def begin(self) -> tuple[RulesState, datetime]:
+        """Take RULES alone; return the state of the rules and the database's clock."""
+
+    def due(self, ages: Sequence[tuple[int, str]], after: datetime, upto: datetime) -> list[tuple[str, str]]:
+        """Return (user, badge) for every (seconds, badge) whose age falls due in (after, upto]."""
+
+    def lock_users(self, user_ids: Sequence[str]) -> dict[str, User]:
+        """Lock these users, sorted, and return them."""
+
+    def swept(self, upto: datetime) -> None:
+        """Raise `swept_to`."""
+
+
+class RulesChange(Protocol):
+    """The transaction of an `apply`, alone with the rules (design.md section 4)."""
+
+    def begin(self) -> RulesState:
+        """Take RULES alone and return their state."""
+
+    def badges(self) -> Sequence[StoredBadge]:
+        """Return every badge as it was stored last."""
+
+    def issuers(self) -> dict[str, dict[str, Any]]:
+        """Return every issuer's definition as it was stored last."""
+
+    def save_issuers(self, issuers: Mapping[str, dict[str, Any]]) -> None:
+        """Store these issuers in place of all others."""
+
+    def save_badge(self, badge: StoredBadge, status: str, issuer: str | None) -> None:
+        """Store a new or changed badge."""
+
+    def reroute(self, badge_id: str, issuer: str | None) -> int:
+        """Send unsent awards of a badge to its present issuer, `earned` ones too; return how many moved."""
+
+    def evaluate_later(self, badge_id: str, version: int) -> None:
+        """Note durably that everybody is to be evaluated for this version of the badge."""
+
+    def raise_version(self, version: int) -> None:
+        """Make `version` the one in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A backfill under way: everybody after user `position` is still to be looked at."""
+
+    badge_id: str
+    version: int
+    position: str
+    found: int
+
+
+class Backfill(Batch, Protocol):
+    """The transaction of one chunk of a backfill."""
+
+    def advance(self, evaluation: Evaluation, position: str, found: int) -> None:
+        """Note that everybody up to user `position` was looked at, and how many awards that found."""
+
+
+class RulesStore(Protocol):
+    """Where rules are kept and changed."""
+
+    def sweep(self) -> AbstractContextManager[Sweep]:
+        """Open one transaction of the sweep."""
+
+    def change(self) -> AbstractContextManager[RulesChange]:
+        """Open the transaction of an `apply`."""
+
+    def backfill(self) -> AbstractContextManager[Backfill]:
+        """Open the transaction of one chunk of a backfill."""
+
+    def evaluations(self) -> list[Evaluation]:
+        """Return the backfills that are not finished."""
+
+    def finish(self, evaluation: Evaluation) -> None:
+        """Note that a backfill is finished."""
+
+    def find_candidates(self, rule: Rule, after: str, limit: int) -> list[str]:
+        """Return up to `limit` users after `after`, sorted, for whom the rule may hold; without locks."""
 
 
 class Clock(Protocol):

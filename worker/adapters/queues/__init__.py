@@ -1,1 +1,9 @@
 """The event queue: one port, several brokers."""
+
+from __future__ import annotations
+
+from worker.adapters.queues.memory import MemoryQueue
+from worker.adapters.queues.opening import open_queue
+from worker.adapters.queues.redis_streams import RedisStreamQueue
+
+__all__ = ["MemoryQueue", "RedisStreamQueue", "open_queue"]
