@@ -69,12 +69,21 @@ def _awards(one_by_one: Reading, at_once: Reading, state: str) -> list[dict[str,
     return found
 
 
+def _award_by_award(document: dict[str, Any]) -> str:
+    """Return the document as JSON with a line for each award."""
+    parts = []
+    for name, value in document.items():
+        rows = ",\n".join(f"  {json.dumps(row)}" for row in value) if isinstance(value, list) else None
+        parts.append(f" {json.dumps(name)}: " + (f"[\n{rows}\n ]" if rows else json.dumps(value)))
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
 def files() -> dict[str, str]:
     """Return the name and the text of each file."""
     lines = sample_lines()
     return {
         "events.jsonl": "".join(f"{line}\n" for line in lines),
-        "expected.json": json.dumps(expected(lines), indent=1) + "\n",
+        "expected.json": _award_by_award(expected(lines)),
     }
 
 

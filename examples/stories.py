@@ -72,7 +72,7 @@ def sample_lines() -> list[str]:
     _accounts(stream)
     for user_id in ORDINARY:
         _learning(stream, user_id)
-        _posts(stream, user_id, rng.choice([0, 1, 3, 4, 4, 5, 6, 9, 14, 22, 30]))
+        _posts(stream, user_id, rng.choice([0, 1, 3, 4, 4, 5, 6, 9, 11, 12, 20, 30]))
     _connections(stream)
     _special(stream)
     return _untidied(stream)

@@ -127,22 +127,14 @@ def _definitions(each: int, paths: list[str], issuer_url: str) -> dict[str, Any]
     """Return badges that about half of the people earn, who have `each` events apart from registration."""
     posts, connections = max(2, round(0.35 * each)), max(2, round(0.5 * each))
     within = max(2, round(connections * WINDOW / (DAYS * DAY) * 2.2))
-    many_posts = {"social_engagement": {"threshold": posts}}
     criteria: dict[str, dict[str, Any]] = {
         "enrolled": {"lp_enroll": {"learning_path_id": paths[0]}},
         "completed": {"lp_complete": {"learning_path_id": paths[1]}},
         "passed": {"lp_passed": {"learning_path_id": paths[2]}},
         "connected": {"social_connection": {"threshold": connections}},
         "networked": {"social_connection": {"threshold": within, "period": WINDOW}},
-        "engaged": many_posts,
+        "engaged": {"social_engagement": {"threshold": posts}},
         "ten-years": {"registered_for": {"threshold": TEN_YEARS}},
-        "both": {"all_of": [many_posts, {"registered_for": {"threshold": TEN_YEARS}}]},
-        "either": {
-            "any_of": [
-                {"lp_passed": {"learning_path_id": paths[0]}},
-                {"social_connection": {"threshold": connections + 2}},
-            ]
-        },
     }
     issuer = {"provider": "badgr", "url": issuer_url, "rate_limit": "100/60s", "settle_after": "60s"}
     badges = {badge_id: _badge(badge_id, criterion) for badge_id, criterion in criteria.items()}
