@@ -1,0 +1,100 @@
+"""The sandbox's own store: SQLite, in memory or in a file that survives restarts."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+Row = sqlite3.Row
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS accounts (
+    account TEXT PRIMARY KEY, entity_id TEXT NOT NULL UNIQUE, first_name TEXT NOT NULL DEFAULT '',
+    last_name TEXT NOT NULL DEFAULT '', auth_key TEXT NOT NULL, created_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS tokens (
+    token TEXT PRIMARY KEY, entity_id TEXT NOT NULL UNIQUE, account TEXT NOT NULL, client_id TEXT NOT NULL,
+    scope TEXT NOT NULL, refresh_token TEXT UNIQUE, refresh_used INTEGER NOT NULL DEFAULT 0,
+    created_at TEXT NOT NULL, expires REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS tokens_account ON tokens (account);
+CREATE TABLE IF NOT EXISTS issuers (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, entity_id TEXT NOT NULL UNIQUE, created_by TEXT,
+    open INTEGER NOT NULL DEFAULT 0, document TEXT NOT NULL, created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS staff (
+    issuer TEXT NOT NULL, account TEXT NOT NULL, role TEXT NOT NULL, PRIMARY KEY (issuer, account));
+CREATE TABLE IF NOT EXISTS badgeclasses (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, entity_id TEXT NOT NULL UNIQUE, issuer TEXT NOT NULL,
+    created_by TEXT, document TEXT NOT NULL, archived_at TEXT, archival_note TEXT, created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS badgeclasses_issuer ON badgeclasses (issuer);
+CREATE TABLE IF NOT EXISTS assertions (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, entity_id TEXT NOT NULL UNIQUE, badgeclass TEXT NOT NULL,
+    issuer TEXT NOT NULL, account TEXT NOT NULL, created_by TEXT NOT NULL, recipient TEXT NOT NULL,
+    recipient_type TEXT NOT NULL, hashed INTEGER NOT NULL, salt TEXT, issued_on TEXT NOT NULL,
+    expires TEXT, narrative TEXT, evidence TEXT NOT NULL, extensions TEXT NOT NULL, image TEXT,
+    revoked INTEGER NOT NULL DEFAULT 0, revocation_reason TEXT, acceptance TEXT NOT NULL,
+    notify INTEGER NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS assertions_badgeclass ON assertions (badgeclass, recipient);
+CREATE INDEX IF NOT EXISTS assertions_issuer ON assertions (issuer, recipient);
+CREATE INDEX IF NOT EXISTS assertions_recipient ON assertions (recipient);
+CREATE INDEX IF NOT EXISTS assertions_updated ON assertions (updated_at, seq);
+CREATE TABLE IF NOT EXISTS claim_codes (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT NOT NULL UNIQUE, badgeclass TEXT NOT NULL,
+    label TEXT, most INTEGER, expiration_date TEXT, enabled INTEGER NOT NULL DEFAULT 1,
+    archived INTEGER NOT NULL DEFAULT 0, created_by TEXT NOT NULL, created_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS collections (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, entity_id TEXT NOT NULL UNIQUE, account TEXT NOT NULL,
+    document TEXT NOT NULL, created_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS calls (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
+    account TEXT, status INTEGER, counted INTEGER NOT NULL DEFAULT 0, seconds REAL);
+CREATE INDEX IF NOT EXISTS calls_time ON calls (time);
+"""
+
+
+class Store:
+    """One connection, used by one event loop; each statement is its own transaction."""
+
+    def __init__(self, data: Path | None) -> None:
+        self._connection = sqlite3.connect(
+            ":memory:" if data is None else data, isolation_level=None, check_same_thread=False
+        )
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA busy_timeout = 5000")
+        self._connection.executescript(_SCHEMA)
+
+    def one(self, sql: str, *values: Any) -> Row | None:
+        """Return the first row, if there is one."""
+        row: Row | None = self._connection.execute(sql, values).fetchone()
+        return row
+
+    def all(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Return every row."""
+        return self._connection.execute(sql, values).fetchall()
+
+    def run(self, sql: str, *values: Any) -> int:
+        """Change something; return how many rows were."""
+        return self._connection.execute(sql, values).rowcount
+
+    def insert(self, table: str, **values: Any) -> int:
+        """Insert a row and return its number. `table` and the names come from this package alone."""
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  # names from this package
+        number = self._connection.execute(sql, tuple(values.values())).lastrowid
+        return number or 0
+
+    def update(self, table: str, entity_id: str, **values: Any) -> None:
+        """Change columns of one entity. `table` and the names come from this package alone."""
+        pairs = ", ".join(f"{name} = ?" for name in values)
+        sql = f"UPDATE {table} SET {pairs} WHERE entity_id = ?"  # noqa: S608  # names from this package
+        self._connection.execute(sql, (*values.values(), entity_id))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
