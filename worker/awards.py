@@ -106,16 +106,38 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class LeasedAward:
-    """One award as a call works on it. `recipient` is frozen once it was set."""
+    """One award as a call works on it: `recipient` and `badgeclass` are frozen from the first sending on."""
 
     user_id: str
     badge_id: str
     earned_at: datetime
-    recipient: str | None
-    email: str | None
-    uncertain: bool
+    recipient: str
+    badgeclass: str
     attempts: int
-    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one award leaves a call: its next state, and what is to be kept of it.
+
+    `wait` is seconds until it is due again; `tried` counts an attempt; `uncertain` says that it is to be
+    looked up before anything else; `reroute` that it belongs to `issuer` from now on.
+    """
+
+    state: AwardState
+    what: str
+    words: str | None = None
+    wait: float = 0.0
+    tried: bool = False
+    uncertain: bool = False
+    assertion: Assertion | None = None
+    reroute: bool = False
+    issuer: str | None = None
+
+    @property
+    def keep_address(self) -> bool:
+        """Return whether the address stays this award's own: something is or may be issued to it."""
+        return self.uncertain or self.assertion is not None
 
 
 @dataclass(frozen=True, slots=True)

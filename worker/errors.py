@@ -1,22 +1,22 @@
 """Every error of the worker; its class alone decides what happens next.
 
-    BadgeWorkerError
-    ├── PermanentError            trying again cannot help: a person must mend something
-    │   ├── ConfigurationError    a setting, a definition or a command is wrong
-    │   │   └── InvalidDefinition badges or issuers as written cannot be used
-    │   ├── InvalidEvent          a message is not an event
-    │   ├── Refused               the provider refuses, with its words
-    │   └── SignInRefused         the provider does not accept the credentials
-    ├── TransientError            trying again may help; nothing happened over there
-    │   ├── DatabaseUnavailable
-    │   ├── QueueUnavailable
-    │   ├── LimiterUnavailable    the shared rate limit cannot be asked: no calls
-    │   ├── NoPermit              the rate limit has no room in the time given
-    │   ├── LeaseLost             this work belongs to somebody else by now
-    │   ├── Throttled             the provider said 429, perhaps until when
-    │   └── Unreachable           the call never left
-    └── UncertainError            it may have happened: look before doing it again
-        └── NoAnswer              time-out, cut connection, 5xx
+BadgeWorkerError
+├── PermanentError            trying again cannot help: a person must mend something
+│   ├── ConfigurationError    a setting, a definition or a command is wrong
+│   │   └── InvalidDefinition badges or issuers as written cannot be used
+│   ├── InvalidEvent          a message is not an event
+│   ├── Refused               the provider refuses, with its words
+│   └── SignInRefused         the provider does not accept the credentials
+├── TransientError            trying again may help; nothing happened over there
+│   ├── DatabaseUnavailable
+│   ├── QueueUnavailable
+│   ├── LimiterUnavailable    the shared rate limit cannot be asked: no calls
+│   ├── NoPermit              the rate limit has no room in the time given
+│   ├── LeaseLost             this work belongs to somebody else by now
+│   ├── Throttled             the provider said 429, perhaps until when
+│   └── Unreachable           the call never left
+└── UncertainError            it may have happened: look before doing it again
+└── NoAnswer              time-out, cut connection, 5xx
 """
 
 from __future__ import annotations
@@ -55,6 +55,10 @@ class InvalidDefinition(ConfigurationError):
 
 class InvalidEvent(PermanentError):
     """A message is not an event; the text names the field and what would be right."""
+
+
+class Unstorable(PermanentError):
+    """The database cannot hold the data as it is."""
 
 
 class Refused(PermanentError):

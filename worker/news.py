@@ -46,7 +46,7 @@ def _profile(event: events.UserRegistered | events.UserUpdated) -> Iterator[News
     yield UserNews(
         event.data.user_id,
         event.time,
-        profile={name: value for name, value in told.items() if value.strip()},
+        profile={name: text for name, value in told.items() if (text := value.strip())},
         registered_at=event.time if isinstance(event, events.UserRegistered) else None,
         blocked=None if event.data.is_active is None else not event.data.is_active,
     )

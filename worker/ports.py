@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from worker.activities import Activity, Key, Kind
-from worker.awards import Assertion, Call, Grant, NewAward, Outcome
+from worker.awards import Assertion, Call, Ending, Grant, LeasedAward, NewAward, Outcome
 from worker.rules.facts import Counted
 from worker.rules.rulebook import Rule
 from worker.users import Block, User, UserNews
@@ -283,6 +283,57 @@ class RulesStore(Protocol):
 
     def find_candidates(self, rule: Rule, after: str, limit: int) -> list[str]:
         """Return up to `limit` users after `after`, sorted, for whom the rule may hold; without locks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What one run of the dispatcher may admit for an issuer.
+
+    `room` are the permits within reach, `in_flight` the most calls at once; `lease` is seconds.
+    """
+
+    issuer: str
+    room: int
+    in_flight: int
+    lease: float
+
+
+class Outbox(Protocol):
+    """Awards on their way to the provider (design.md section 3). Every method is one transaction.
+
+    Times are the database's clock.
+    """
+
+    def issuers(self) -> dict[str, dict[str, Any]]:
+        """Return every issuer's definition."""
+
+    def reclaim(self, issuer: str, settle_after: float) -> int:
+        """Take back leases that ran out: unsent awards are due again, sent ones are uncertain.
+
+        An uncertain one is due `settle_after` seconds after its sending. Returns how many it were.
+        """
+
+    def admit(self, admission: Admission) -> list[Call]:
+        """Lease due awards for as many calls as the admission has room for, fairly; return the calls."""
+
+    def prepare(self, lease_id: str) -> list[LeasedAward]:
+        """Freeze address and badge class of the unsent awards of a lease, and return them.
+
+        One without an address waits again; one whose address another user of the badge has fails.
+        """
+
+    def mark_sent(self, lease_id: str, awards: int, deadline: float, before: datetime | None) -> datetime:
+        """Commit that the call for so many awards of this lease goes out now; return that instant.
+
+        Raises LeaseLost unless the lease is still ours, unsent (or marked at `before`, by ourselves) and
+        outlasts `deadline` seconds: then nothing may be sent.
+        """
+
+    def end(self, lease_id: str, endings: Mapping[str, Ending]) -> None:
+        """Record how the awards of a lease ended, by user. What the lease lost meanwhile is left alone."""
+
+    def hand_back(self, lease_id: str) -> None:
+        """Make the unsent awards of a lease due again at once; no attempt is counted."""
 
 
 class Clock(Protocol):

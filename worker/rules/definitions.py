@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -104,8 +106,19 @@ class Evidence(_Definition):
 class Expiry(_Definition):
     """How long an assertion is good for, counted from `earned_at`."""
 
-    amount: Annotated[int, Field(strict=True, gt=0)]
+    amount: Annotated[int, Field(strict=True, gt=0, le=10_000)]
     duration: Literal["days", "weeks", "months", "years"]
+
+    def after(self, at: datetime) -> datetime | None:
+        """Return when it ends, or None beyond the calendar; the 31st becomes a shorter month's last day."""
+        try:
+            if self.duration in {"days", "weeks"}:
+                return at + timedelta(**{self.duration: self.amount})
+            months = at.month - 1 + self.amount * (12 if self.duration == "years" else 1)
+            year, month = at.year + months // 12, months % 12 + 1
+            return at.replace(year=year, month=month, day=min(at.day, monthrange(year, month)[1]))
+        except (OverflowError, ValueError):
+            return None
 
 
 class Badge(_Definition):

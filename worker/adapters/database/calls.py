@@ -1,0 +1,210 @@
+"""The database's side of one call: freeze the address, fence the sending, record the end (design.md 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from worker.adapters.database import engine
+from worker.adapters.database.history import Entry, write_history
+from worker.adapters.database.schema import awards, badges, recipients, users
+from worker.awards import AwardState, Ending, LeasedAward
+from worker.errors import LeaseLost
+
+_ISSUING = AwardState.ISSUING.value
+
+
+def prepare(connection: Connection, lease_id: str) -> list[LeasedAward]:
+    """Freeze address and badge class of the unsent awards of a lease, and return them.
+
+    Lower case, because the provider compares the address as sent with what it stored in lower case
+    (facts/badgr-api.md 1.5). One address is one person of a badge over there: the first user has it.
+    """
+    rows = _leased(connection, lease_id)
+    ready, ended = [], dict[str, Ending]()
+    for row in rows:
+        issue = row.definition.get("issue")
+        address = row.recipient or (row.email or "").strip().lower()
+        if not row.uncertain and (issue is None or issue["issuer"] != row.issuer):
+            ended[row.user_id] = _elsewhere(issue)
+        elif not address:
+            ended[row.user_id] = Ending(AwardState.WAITING, "waits for an address")
+        elif (other := _claim(connection, row, address)) != row.user_id:
+            ended[row.user_id] = _taken(other)
+        else:
+            badgeclass = row.badgeclass or issue["badgeclass"]
+            ready.append(
+                LeasedAward(row.user_id, row.badge_id, row.earned_at, address, badgeclass, row.attempts)
+            )
+    _freeze(connection, ready)
+    if ended:
+        end(connection, lease_id, ended)
+    return ready
+
+
+def _leased(connection: Connection, lease_id: str) -> Sequence[Row[Any]]:
+    return connection.execute(
+        select(awards, users.c.email, badges.c.definition)
+        .join(users, users.c.user_id == awards.c.user_id)
+        .join(badges, badges.c.id == awards.c.badge_id)
+        .where(awards.c.lease_id == lease_id, awards.c.state == _ISSUING, awards.c.sent_at.is_(None))
+        .order_by(awards.c.user_id)
+        .with_for_update(of=awards)
+    ).all()
+
+
+def _elsewhere(issue: dict[str, str] | None) -> Ending:
+    """Return the end for an unsent award whose badge changed its issuer: it goes the new way."""
+    state = AwardState.EARNED if issue is None else AwardState.PENDING
+    return Ending(state, "goes to another issuer", issuer=issue["issuer"] if issue else None, reroute=True)
+
+
+def _taken(other: str) -> Ending:
+    words = f"the address of this user is that of user {other}, who has this badge already"
+    return Ending(AwardState.FAILED, "refused", words, tried=True)
+
+
+def _claim(connection: Connection, row: Row[Any], address: str) -> str:
+    """Claim the address for this user of the badge, and return whose it is."""
+    dialect = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    claim = {"badge_id": row.badge_id, "recipient": address, "user_id": row.user_id}
+    connection.execute(dialect(recipients).values(claim).on_conflict_do_nothing())
+    owner: str = connection.execute(
+        select(recipients.c.user_id).where(
+            recipients.c.badge_id == row.badge_id, recipients.c.recipient == address
+        )
+    ).scalar_one()
+    return owner
+
+
+def _freeze(connection: Connection, ready: Sequence[LeasedAward]) -> None:
+    for award in ready:
+        connection.execute(
+            update(awards)
+            .where(awards.c.user_id == award.user_id, awards.c.badge_id == award.badge_id)
+            .values(recipient=award.recipient, badgeclass=award.badgeclass)
+        )
+
+
+def mark_sent(
+    connection: Connection, lease_id: str, expected: int, deadline: float, before: datetime | None
+) -> datetime:
+    """Mark the awards of a lease as sent now, if all of them are still ours; return that instant.
+
+    Raises LeaseLost otherwise. The lease must outlast the call's total deadline, or somebody else could take
+    the award up while our call is still under way.
+    """
+    at = engine.now(connection)
+    marked = connection.execute(
+        update(awards)
+        .where(
+            awards.c.lease_id == lease_id,
+            awards.c.state == _ISSUING,
+            or_(awards.c.sent_at.is_(None), awards.c.sent_at == before),
+            awards.c.lease_until >= at + timedelta(seconds=deadline),
+        )
+        .values(sent_at=at)
+        .returning(awards.c.user_id, awards.c.badge_id)
+    ).all()
+    if len(marked) != expected:
+        raise LeaseLost(f"lease {lease_id}: {len(marked)} of {expected} awards are still ours")
+    write_history(connection, [Entry(row.user_id, row.badge_id, at, "sent") for row in marked])
+    return at
+
+
+def end(connection: Connection, lease_id: str, endings: Mapping[str, Ending]) -> None:
+    """Record how the awards of a lease ended, by user.
+
+    An award that the lease lost to somebody else is left alone. One that nobody has taken up since is still
+    ours to end: its answer came late, but it came.
+    """
+    at = engine.now(connection)
+    ours = and_(
+        awards.c.lease_id == lease_id,
+        awards.c.state.in_((_ISSUING, AwardState.PENDING.value)),
+        awards.c.user_id.in_(endings),
+    )
+    rows = connection.execute(
+        select(awards.c.user_id, awards.c.badge_id, awards.c.attempts)
+        .where(ours)
+        .order_by(awards.c.user_id, awards.c.badge_id)
+        .with_for_update()
+    ).all()
+    for row in rows:
+        _end(connection, row, endings[row.user_id], at)
+    write_history(
+        connection,
+        [
+            Entry(row.user_id, row.badge_id, at, endings[row.user_id].what, _detail(endings[row.user_id]))
+            for row in rows
+        ],
+    )
+
+
+def _end(connection: Connection, row: Any, ending: Ending, at: datetime) -> None:
+    values: dict[str, Any] = {
+        "state": ending.state.value,
+        "lease_id": None,
+        "lease_until": None,
+        "uncertain": ending.uncertain,
+        "due_at": at + timedelta(seconds=ending.wait),
+        "last_error": ending.words,
+        "attempts": row.attempts + ending.tried,
+    }
+    if ending.assertion is not None:
+        values["assertion_id"] = ending.assertion.assertion_id
+        values["assertion_url"] = ending.assertion.url
+        values["issued_at"] = at
+    if ending.reroute:
+        values["issuer"] = ending.issuer
+    connection.execute(
+        update(awards)
+        .where(awards.c.user_id == row.user_id, awards.c.badge_id == row.badge_id)
+        .values(values)
+    )
+    if not ending.keep_address:
+        _unfreeze(connection, row)
+
+
+def _detail(ending: Ending) -> dict[str, Any]:
+    detail: dict[str, Any] = {}
+    if ending.words:
+        detail["words"] = ending.words
+    if ending.assertion is not None:
+        detail["assertion_id"] = ending.assertion.assertion_id
+    return detail
+
+
+def hand_back(connection: Connection, lease_id: str) -> None:
+    """Make the unsent awards of a lease due again at once; no attempt is counted.
+
+    An uncertain one stays uncertain, with its address: it has not been looked up.
+    """
+    at = engine.now(connection)
+    ours = (awards.c.lease_id == lease_id, awards.c.state == _ISSUING, awards.c.sent_at.is_(None))
+    rows = connection.execute(
+        select(awards.c.user_id, awards.c.badge_id, awards.c.uncertain).where(*ours)
+    ).all()
+    connection.execute(
+        update(awards)
+        .where(*ours)
+        .values(state=AwardState.PENDING.value, lease_id=None, lease_until=None, due_at=at)
+    )
+    for row in rows:
+        if not row.uncertain:
+            _unfreeze(connection, row)
+
+
+def _unfreeze(connection: Connection, row: Any) -> None:
+    connection.execute(
+        delete(recipients).where(recipients.c.badge_id == row.badge_id, recipients.c.user_id == row.user_id)
+    )
+    connection.execute(
+        update(awards)
+        .where(awards.c.user_id == row.user_id, awards.c.badge_id == row.badge_id)
+        .values(recipient=None, badgeclass=None)
+    )

@@ -1,0 +1,188 @@
+"""What every decision reads and writes, whoever makes it: a batch, the sweep or a backfill."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Executable, select, text
+
+from worker.activities import Kind
+from worker.adapters.database import engine
+from worker.adapters.database.arrays import INSTANT, INTEGER, TEXT, Rows
+from worker.adapters.database.history import Entry, write_history
+from worker.adapters.database.schema import badges
+from worker.adapters.database.types import Instant
+from worker.awards import AwardState, NewAward
+from worker.ports import StoredBadge
+from worker.rules.facts import Counted
+from worker.users import Block
+
+_IDS = Rows("ids", user_id=TEXT)
+_PAIRS = Rows("pairs", user_id=TEXT, badge_id=TEXT)
+_WHOLE = Rows("whole", user_id=TEXT, kind=TEXT)
+_SINGLE = Rows("single", user_id=TEXT, kind=TEXT, object_id=TEXT)
+_AWARDS = Rows(
+    "new",
+    user_id=TEXT,
+    badge_id=TEXT,
+    state=TEXT,
+    issuer=TEXT,
+    definition_version=INTEGER,
+    earned_at=INSTANT,
+    decided_at=INSTANT,
+    due_at=INSTANT,
+    because=TEXT,
+    backfilled=INTEGER,
+)
+
+Counts = dict[str, dict[Kind, list[Counted]]]
+
+
+class Decisions:
+    """The reading and writing around a decision, in a transaction that is already open."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.dialect = connection.dialect
+
+    def badges(self) -> list[StoredBadge]:
+        """Return every badge as `apply` stored it."""
+        rows = self.connection.execute(select(badges).order_by(badges.c.id))
+        return [StoredBadge(row.id, row.version, row.definition) for row in rows]
+
+    def awarded(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return which of these (user, badge) have an award already, in whatever state."""
+        statement = (
+            f"SELECT a.user_id, a.badge_id FROM {_PAIRS.source(self.dialect)} "
+            "JOIN awards a ON a.user_id = pairs.user_id AND a.badge_id = pairs.badge_id"
+        )
+        rows = self.connection.execute(text(statement), _PAIRS.bind(self.dialect, sorted(pairs)))
+        return {(row.user_id, row.badge_id) for row in rows}
+
+    def counted(
+        self, whole: Collection[tuple[str, Kind]], single: Collection[tuple[str, Kind, str]]
+    ) -> Counts:
+        """Return live activities in the order of `counted_at`: whole kinds of a user, and single ones."""
+        found: Counts = defaultdict(lambda: defaultdict(list))
+        columns = "a.user_id, a.kind, a.object_id, a.counted_at, a.source, a.event_id"
+        if whole:
+            self._collect(
+                found,
+                f"SELECT {columns} FROM {_WHOLE.source(self.dialect)} JOIN activities a "
+                "ON a.user_id = whole.user_id AND a.kind = whole.kind "
+                "WHERE a.counted_at IS NOT NULL ORDER BY a.user_id, a.kind, a.counted_at, a.object_id",
+                _WHOLE.bind(self.dialect, sorted(whole)),
+            )
+        if single:
+            self._collect(
+                found,
+                f"SELECT {columns} FROM {_SINGLE.source(self.dialect)} JOIN activities a "
+                "ON a.user_id = single.user_id AND a.kind = single.kind AND a.object_id = single.object_id "
+                "WHERE a.counted_at IS NOT NULL",
+                _SINGLE.bind(self.dialect, sorted(single)),
+            )
+        return found
+
+    def _collect(self, found: Counts, statement: str, parameters: dict[str, Any]) -> None:
+        rows = self.connection.execute(self._instants(statement, "counted_at"), parameters)
+        for user_id, kind, *counted in rows:
+            found[user_id][Kind(kind)].append(Counted(*counted))
+
+    def blocks(self, user_ids: Collection[str]) -> dict[str, list[Block]]:
+        """Return every block and unblock of these users."""
+        statement = (
+            f"SELECT b.user_id, b.at, b.blocked FROM {_IDS.source(self.dialect)} "
+            "JOIN blocks b ON b.user_id = ids.user_id"
+        )
+        rows = self.connection.execute(
+            self._instants(statement, "at"),
+            _IDS.bind(self.dialect, [(user_id,) for user_id in sorted(user_ids)]),
+        )
+        found: dict[str, list[Block]] = defaultdict(list)
+        for user_id, at, blocked in rows:
+            found[user_id].append(Block(at, bool(blocked)))
+        return found
+
+    def insert_awards(self, awards: Sequence[NewAward], addresses: Mapping[str, str | None]) -> int:
+        """Insert the awards that are not there yet, and return how many those were.
+
+        Once-only is the key, never a look before. Without an address an award waits; without an issuer it is
+        `earned`; one whose `earned_at` lies ahead of the clock is not due before it.
+        """
+        at = engine.now(self.connection)
+        ordered = sorted(awards, key=lambda award: (award.user_id, award.badge_id))
+        columns = ", ".join(_AWARDS.columns)
+        because, backfilled = self._casts()
+        values = columns.replace("because", because).replace("backfilled", backfilled)
+        rows = self.connection.execute(
+            text(
+                f"INSERT INTO awards ({columns}) SELECT {values} FROM {_AWARDS.source(self.dialect)} "
+                "WHERE true ON CONFLICT (user_id, badge_id) DO NOTHING RETURNING user_id, badge_id"
+            ),
+            _AWARDS.bind(self.dialect, [_row(award, addresses.get(award.user_id), at) for award in ordered]),
+        )
+        made = {(row.user_id, row.badge_id) for row in rows}
+        write_history(
+            self.connection,
+            [
+                Entry(award.user_id, award.badge_id, at, "decided", _detail(award))
+                for award in ordered
+                if (award.user_id, award.badge_id) in made
+            ],
+        )
+        return len(made)
+
+    def addresses_came(self, user_ids: Collection[str]) -> int:
+        """Make awards that waited for these users' addresses pending; return how many."""
+        statement = (
+            "UPDATE awards SET state = :pending WHERE state = :waiting "
+            f"AND user_id IN (SELECT user_id FROM {_IDS.source(self.dialect)}) RETURNING user_id, badge_id"
+        )
+        states = {"pending": AwardState.PENDING.value, "waiting": AwardState.WAITING.value}
+        ids = _IDS.bind(self.dialect, [(user_id,) for user_id in sorted(user_ids)])
+        rows = self.connection.execute(text(statement), states | ids).all()
+        at = engine.now(self.connection)
+        write_history(
+            self.connection,
+            [Entry(row.user_id, row.badge_id, at, "address came", {}) for row in rows],
+        )
+        return len(rows)
+
+    def _casts(self) -> tuple[str, str]:
+        if self.dialect.name == "sqlite":
+            return "because", "backfilled"
+        return "CAST(because AS jsonb)", "CAST(backfilled AS boolean)"
+
+    def _instants(self, statement: str, *columns: str) -> Executable:
+        """Return the statement with the columns that are instants typed so."""
+        types = {column: Instant() for column in columns}
+        return text(statement).columns(**types) if self.dialect.name == "sqlite" else text(statement)
+
+
+def _row(award: NewAward, address: str | None, at: datetime) -> tuple[Any, ...]:
+    return (
+        award.user_id,
+        award.badge_id,
+        _state(award, address).value,
+        award.issuer,
+        award.definition_version,
+        award.earned_at,
+        at,
+        max(at, award.earned_at),
+        json.dumps(award.because, separators=(",", ":")),
+        int(award.backfilled),
+    )
+
+
+def _state(award: NewAward, address: str | None) -> AwardState:
+    if award.issuer is None:
+        return AwardState.EARNED
+    return AwardState.PENDING if address else AwardState.WAITING
+
+
+def _detail(award: NewAward) -> dict[str, Any]:
+    return {"earned_at": award.earned_at.isoformat(), "version": award.definition_version}

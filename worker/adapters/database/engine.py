@@ -1,0 +1,114 @@
+"""Engines and transactions on PostgreSQL and SQLite, and the translation of their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
+
+from worker.errors import ConfigurationError, DatabaseUnavailable, Unstorable
+
+_READ_ONLY = "read_only"
+# PostgreSQL's SQLSTATE classes and codes that time mends: connection, rollback, resources, shutdown, locks.
+_TIME_MENDS = ("08", "40", "53", "57P", "55P03", "58", "25P03")
+
+
+def make_engine(database_url: str, pool_size: int = 5) -> Engine:
+    """Return an engine for ``postgresql+psycopg://…`` or ``sqlite:///…``; nothing is connected yet.
+
+    Raises ConfigurationError for any other database.
+    """
+    try:
+        url = make_url(database_url)
+    except exc.ArgumentError as error:
+        raise ConfigurationError("BADGE_WORKER_DATABASE_URL: not a database URL") from error
+    if url.drivername == "postgresql+psycopg":
+        return create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=10,
+            pool_pre_ping=True,
+            connect_args={
+                "options": "-c timezone=UTC",
+                "connect_timeout": 10,
+                "application_name": "badge-worker",
+            },
+        )
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(create_engine(url, connect_args={"timeout": 30}))
+    raise ConfigurationError(
+        f"BADGE_WORKER_DATABASE_URL: {url.drivername} is not supported; "
+        "use postgresql+psycopg://… or sqlite:///…"
+    )
+
+
+def _sqlite(engine: Engine) -> Engine:
+    """Make the one writer both locks: BEGIN IMMEDIATE, WAL, every commit on the disk (design.md 1)."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get(_READ_ONLY)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """Run one transaction; raises DatabaseUnavailable for what time mends, Unstorable for bad data."""
+    with translated(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Run one transaction that only reads: on SQLite it does not wait for the writer."""
+    with translated(), engine.connect() as connection:
+        options = connection.execution_options(**{_READ_ONLY: True})
+        with options.begin():
+            yield options
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into the worker's, whose class says what to do."""
+    try:
+        yield
+    except (exc.DataError, UnicodeEncodeError) as error:
+        raise Unstorable(_first_line(error)) from error
+    except exc.DBAPIError as error:
+        if error.connection_invalidated or _time_mends(error):
+            raise DatabaseUnavailable(_first_line(error.orig)) from error
+        raise
+    except exc.TimeoutError as error:  # no connection was free in the pool
+        raise DatabaseUnavailable("no free connection") from error
+
+
+def _time_mends(error: exc.DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(_TIME_MENDS)
+    # Without a state: PostgreSQL could not be reached, or SQLite is busy or its disk full.
+    schema = "no such table" in str(error.orig) or "no such column" in str(error.orig)
+    return isinstance(error, (exc.OperationalError, exc.InterfaceError)) and not schema
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+def now(connection: Connection) -> datetime:
+    """Return the database's clock: the one clock of leases, due times and sweeps (design.md section 4)."""
+    if connection.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    at: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return at

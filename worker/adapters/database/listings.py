@@ -1,0 +1,162 @@
+"""What people ask the database for: awards, their history, dead letters, badges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from worker.adapters.database import engine
+from worker.adapters.database.history import OPERATOR, Entry, write_history
+from worker.adapters.database.schema import award_history, awards, badges, dead_letters, users
+from worker.awards import AwardRow, AwardState
+
+
+@dataclass(frozen=True, slots=True)
+class AwardFilter:
+    """Which awards; None means any."""
+
+    state: str | None = None
+    badge_id: str | None = None
+    user_id: str | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One thing that happened to an award."""
+
+    at: datetime
+    what: str
+    actor: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A body that is not an event. `id` is the SHA-256 of the body in hex; `times` how often it came."""
+
+    id: str
+    received_at: datetime
+    reason: str
+    body: bytes
+    times: int
+    replayed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeRow:
+    """A badge as stored, and how many awards of it there are."""
+
+    badge_id: str
+    title: str
+    status: str
+    criterion: str
+    issuer: str | None
+    version: int
+    awards: int
+
+
+def list_awards(connection: Connection, wanted: AwardFilter) -> list[AwardRow]:
+    """Return awards, in the order they were decided."""
+    statement = select(*_AWARD_COLUMNS).order_by(awards.c.decided_at, awards.c.user_id, awards.c.badge_id)
+    statement = statement.where(*_conditions(wanted)).limit(wanted.limit)
+    return [AwardRow(**row._mapping) for row in connection.execute(statement)]  # noqa: SLF001 # its public name
+
+
+_AWARD_COLUMNS = [awards.c[name] for name in AwardRow.__slots__]
+
+
+def _conditions(wanted: AwardFilter) -> list[Any]:
+    asked = (
+        (awards.c.state, wanted.state),
+        (awards.c.badge_id, wanted.badge_id),
+        (awards.c.user_id, wanted.user_id),
+    )
+    return [column == value for column, value in asked if value is not None]
+
+
+def history_of(connection: Connection, user_id: str, badge_id: str) -> list[HistoryRow]:
+    """Return what happened to one award, oldest first."""
+    entries = award_history.c
+    rows = connection.execute(
+        select(entries.at, entries.what, entries.actor, entries.detail)
+        .where(entries.user_id == user_id, entries.badge_id == badge_id)
+        .order_by(entries.entry)
+    )
+    return [HistoryRow(*row) for row in rows]
+
+
+def count_awards(connection: Connection) -> dict[str, int]:
+    """Return how many awards are in each state."""
+    rows = connection.execute(select(awards.c.state, func.count()).group_by(awards.c.state))
+    return dict(rows.tuples().all())
+
+
+def retry(connection: Connection, wanted: AwardFilter) -> list[tuple[str, str]]:
+    """Put failed awards back: due at once, attempts from zero. Returns them as (user, badge)."""
+    at = engine.now(connection)
+    with_address = select(users.c.user_id).where(users.c.email.is_not(None))
+    failed = [*_conditions(wanted), awards.c.state == AwardState.FAILED.value]
+    rows = connection.execute(
+        select(awards, awards.c.user_id.in_(with_address).label("addressed"))
+        .where(*failed)
+        .order_by(awards.c.user_id, awards.c.badge_id)
+        .with_for_update()
+    ).all()
+    for row in rows:
+        state = AwardState.PENDING if row.addressed else AwardState.WAITING
+        connection.execute(
+            update(awards)
+            .where(awards.c.user_id == row.user_id, awards.c.badge_id == row.badge_id)
+            .values(state=state.value, attempts=0, due_at=max(at, row.earned_at))
+        )
+    pairs = [(row.user_id, row.badge_id) for row in rows]
+    write_history(connection, [Entry(*pair, at, "put back", actor=OPERATOR) for pair in pairs])
+    return pairs
+
+
+def list_dead_letters(connection: Connection, limit: int | None = None) -> list[DeadLetter]:
+    """Return dead letters, oldest first."""
+    statement = select(*_LETTER_COLUMNS).order_by(dead_letters.c.received_at, dead_letters.c.id)
+    return [DeadLetter(*row) for row in connection.execute(statement.limit(limit))]
+
+
+_LETTER_COLUMNS = [dead_letters.c[name] for name in DeadLetter.__slots__]
+
+
+def find_dead_letters(connection: Connection, start: str) -> list[DeadLetter]:
+    """Return the dead letters whose id begins so."""
+    statement = select(*_LETTER_COLUMNS).where(dead_letters.c.id.startswith(start, autoescape=True))
+    return [DeadLetter(*row) for row in connection.execute(statement)]
+
+
+def note_replayed(connection: Connection, ids: Sequence[str]) -> None:
+    """Note that these dead letters were put back on the queue now."""
+    at = engine.now(connection)
+    connection.execute(update(dead_letters).where(dead_letters.c.id.in_(ids)).values(replayed_at=at))
+
+
+def list_badges(connection: Connection) -> list[BadgeRow]:
+    """Return every badge with the number of its awards, by id."""
+    held = select(awards.c.badge_id, func.count().label("held")).group_by(awards.c.badge_id).subquery()
+    rows = connection.execute(
+        select(badges, func.coalesce(held.c.held, 0).label("held"))
+        .join(held, held.c.badge_id == badges.c.id, isouter=True)
+        .order_by(badges.c.id)
+    )
+    return [
+        BadgeRow(
+            badge_id=row.id,
+            title=row.definition["title"],
+            status=row.status,
+            criterion=next(iter(row.definition["criteria"])),
+            issuer=row.issuer,
+            version=row.version,
+            awards=row.held,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,150 @@
+"""Changing the rules and moving the clock: transactions that take RULES alone (design.md section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, insert, select, text, update
+
+from worker.adapters.database import engine
+from worker.adapters.database.arrays import INSTANT, TEXT, Rows
+from worker.adapters.database.batch import Batch
+from worker.adapters.database.decisions import Decisions
+from worker.adapters.database.locks import RULES
+from worker.adapters.database.schema import awards, badges, evaluations, issuers, rulebook
+from worker.awards import AwardState
+from worker.ports import Evaluation, RulesState, StoredBadge
+
+_SPANS = Rows("spans", badge_id=TEXT, after=INSTANT, upto=INSTANT)
+
+
+def _state(decisions: Decisions) -> RulesState:
+    row = decisions.connection.execute(select(rulebook.c.version, rulebook.c.swept_to)).one()
+    return RulesState(row.version, row.swept_to)
+
+
+class Sweep(Batch):
+    """One step of the sweep; implements ports.Sweep."""
+
+    def begin(self) -> tuple[RulesState, datetime]:  # type: ignore[override]  # it takes RULES in another way
+        """Take RULES alone; return the state of the rules and the database's clock, both read after it."""
+        RULES.exclude(self.connection)
+        return _state(self), engine.now(self.connection)
+
+    def due(self, ages: Sequence[tuple[int, str]], after: datetime, upto: datetime) -> list[tuple[str, str]]:
+        """Return (user, badge) for every (seconds, badge) whose age falls due in (after, upto]."""
+        spans = [
+            (badge_id, after - timedelta(seconds=age), upto - timedelta(seconds=age))
+            for age, badge_id in ages
+        ]
+        statement = (
+            f"SELECT u.user_id, spans.badge_id FROM {_SPANS.source(self.dialect)} "
+            "JOIN users u ON u.registered_at > spans.after AND u.registered_at <= spans.upto "
+            "ORDER BY u.user_id"
+        )
+        rows = self.connection.execute(text(statement), _SPANS.bind(self.dialect, spans))
+        return [(row.user_id, row.badge_id) for row in rows]
+
+    def swept(self, upto: datetime) -> None:
+        """Raise `swept_to`."""
+        self.connection.execute(update(rulebook).values(swept_to=upto))
+
+
+class RulesChange(Decisions):
+    """The transaction of an `apply`; implements ports.RulesChange."""
+
+    def begin(self) -> RulesState:
+        """Take RULES alone and return their state, read after it."""
+        RULES.exclude(self.connection)
+        return _state(self)
+
+    def issuers(self) -> dict[str, dict[str, Any]]:
+        """Return every issuer's definition as it was stored last."""
+        rows = self.connection.execute(select(issuers.c.id, issuers.c.definition))
+        return {row.id: row.definition for row in rows}
+
+    def save_issuers(self, definitions: Mapping[str, dict[str, Any]]) -> None:
+        """Store these issuers in place of all others."""
+        at = engine.now(self.connection)
+        self.connection.execute(delete(issuers))
+        if definitions:
+            rows = [
+                {"id": name, "definition": fields, "updated_at": at} for name, fields in definitions.items()
+            ]
+            self.connection.execute(insert(issuers), rows)
+
+    def save_badge(self, badge: StoredBadge, status: str, issuer: str | None) -> None:
+        """Store a new or changed badge."""
+        at = engine.now(self.connection)
+        values = {
+            "definition": badge.definition,
+            "version": badge.version,
+            "status": status,
+            "issuer": issuer,
+            "updated_at": at,
+        }
+        changed = self.connection.execute(update(badges).where(badges.c.id == badge.badge_id).values(values))
+        if changed.rowcount == 0:
+            first = {"id": badge.badge_id, "created_at": at, "admitted_at": at}
+            self.connection.execute(insert(badges).values(values | first))
+
+    def reroute(self, badge_id: str, issuer: str | None) -> int:
+        """Send unsent awards of a badge to its present issuer, `earned` ones too; return how many moved.
+
+        One that may already be at the old issuer (uncertain, or under way) is left to settle there.
+        """
+        unsent = (AwardState.WAITING, AwardState.PENDING, AwardState.FAILED, AwardState.EARNED)
+        fresh = AwardState.EARNED if issuer is None else AwardState.WAITING
+        moved = self.connection.execute(
+            update(awards)
+            .where(
+                awards.c.badge_id == badge_id,
+                awards.c.state.in_(state.value for state in unsent),
+                awards.c.issuer.is_distinct_from(issuer),
+                awards.c.uncertain.is_(False),
+            )
+            .values(issuer=issuer, state=fresh.value, attempts=0, due_at=engine.now(self.connection))
+        )
+        if moved.rowcount and issuer is not None:
+            self._wake(badge_id)
+        return moved.rowcount
+
+    def _wake(self, badge_id: str) -> None:
+        """Make those pending whose address is known; an award ahead of its `earned_at` stays due then."""
+        later = "GREATEST" if self.dialect.name != "sqlite" else "MAX"
+        self.connection.execute(
+            text(
+                f"UPDATE awards SET state = :pending, due_at = {later}(due_at, earned_at) "
+                "WHERE badge_id = :badge_id AND state = :waiting AND user_id IN "
+                "(SELECT user_id FROM users WHERE email IS NOT NULL)"
+            ),
+            {
+                "pending": AwardState.PENDING.value,
+                "waiting": AwardState.WAITING.value,
+                "badge_id": badge_id,
+            },
+        )
+
+    def evaluate_later(self, badge_id: str, version: int) -> None:
+        """Note durably that everybody is to be evaluated for this version of the badge."""
+        at = engine.now(self.connection)
+        row = {"badge_id": badge_id, "version": version, "position": "", "found": 0, "started_at": at}
+        self.connection.execute(insert(evaluations).values(row))
+
+    def raise_version(self, version: int) -> None:
+        """Make `version` the one in force."""
+        self.connection.execute(update(rulebook).values(version=version))
+
+
+class Backfill(Batch):
+    """One chunk of a backfill; implements ports.Backfill."""
+
+    def advance(self, evaluation: Evaluation, position: str, found: int) -> None:
+        """Note that everybody up to user `position` was looked at, and how many awards that found."""
+        self.connection.execute(
+            update(evaluations)
+            .where(evaluations.c.badge_id == evaluation.badge_id, evaluations.c.version == evaluation.version)
+            .values(position=position, found=evaluations.c.found + found)
+        )

@@ -1,0 +1,208 @@
+"""The tables (design.md section 1). Every key that can leads with `user_id`, so that they shard by it."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+
+from worker.adapters.database.types import Id, Instant, Json
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("user_id", Id, nullable=False),
+    Column("email", Text),
+    Column("email_at", Instant),
+    Column("first_name", Text),
+    Column("first_name_at", Instant),
+    Column("last_name", Text),
+    Column("last_name_at", Instant),
+    Column("uuid", Text),
+    Column("uuid_at", Instant),
+    Column("scope", Text),
+    Column("scope_at", Instant),
+    Column("registered_at", Instant),
+    Column("deleted_at", Instant),
+    PrimaryKeyConstraint("user_id"),
+)
+Index("ix_users_registered_at", users.c.registered_at)  # the sweep's: what became due, not what exists
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("user_id", Id, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("blocked", Boolean, nullable=False),
+    PrimaryKeyConstraint("user_id", "at", "blocked"),
+)
+
+activities = Table(
+    "activities",
+    metadata,
+    Column("user_id", Id, nullable=False),
+    Column("kind", Id, nullable=False),
+    Column("object_id", Id, nullable=False),
+    Column("first_at", Instant),
+    Column("last_at", Instant),
+    Column("removed_at", Instant),
+    Column("counted_at", Instant),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    PrimaryKeyConstraint("user_id", "kind", "object_id"),
+)
+Index(
+    "ix_activities_user_id_kind_counted_at", activities.c.user_id, activities.c.kind, activities.c.counted_at
+)
+
+counts = Table(
+    "counts",
+    metadata,
+    Column("user_id", Id, nullable=False),
+    Column("kind", Id, nullable=False),
+    Column("value", Integer, nullable=False),
+    PrimaryKeyConstraint("user_id", "kind"),
+)
+
+awards = Table(
+    "awards",
+    metadata,
+    Column("user_id", Id, nullable=False),
+    Column("badge_id", Id, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("issuer", Id),
+    Column("definition_version", Integer, nullable=False),
+    Column("earned_at", Instant, nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    Column("because", Json, nullable=False),
+    Column("backfilled", Boolean, nullable=False, server_default=text("false")),
+    Column("due_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("lease_id", Text),
+    Column("lease_until", Instant),
+    Column("sent_at", Instant),
+    Column("recipient", Text),
+    Column("badgeclass", Text),
+    Column("uncertain", Boolean, nullable=False, server_default=text("false")),
+    Column("last_error", Text),
+    Column("assertion_id", Id),
+    Column("assertion_url", Text),
+    Column("issued_at", Instant),
+    PrimaryKeyConstraint("user_id", "badge_id"),
+)
+Index(
+    "ix_awards_due",
+    awards.c.badge_id,
+    awards.c.backfilled,
+    awards.c.due_at,
+    postgresql_where=text("state = 'pending'"),
+    sqlite_where=text("state = 'pending'"),
+)
+Index(
+    "ix_awards_leased",
+    awards.c.issuer,
+    awards.c.lease_until,
+    postgresql_where=text("state = 'issuing'"),
+    sqlite_where=text("state = 'issuing'"),
+)
+Index("ix_awards_lease_id", awards.c.lease_id)
+Index("ix_awards_badge_id_state", awards.c.badge_id, awards.c.state)
+# The provider's id is one award's only. Where awards are sharded by user this one index stays apart.
+Index("ix_awards_issuer_assertion_id", awards.c.issuer, awards.c.assertion_id, unique=True)
+
+# Which user an address of a badge belongs to: two people with one address are one person to the provider.
+recipients = Table(
+    "recipients",
+    metadata,
+    Column("badge_id", Id, nullable=False),
+    Column("recipient", Id, nullable=False),
+    Column("user_id", Id, nullable=False),
+    PrimaryKeyConstraint("badge_id", "recipient"),
+)
+
+award_history = Table(
+    "award_history",
+    metadata,
+    Column("user_id", Id, nullable=False),
+    Column("badge_id", Id, nullable=False),
+    Column("entry", BigInteger, nullable=False, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("detail", Json, nullable=False),
+    PrimaryKeyConstraint("user_id", "badge_id", "entry"),
+)
+
+badges = Table(
+    "badges",
+    metadata,
+    Column("id", Id, nullable=False),
+    Column("definition", Json, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("issuer", Id),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("admitted_at", Instant, nullable=False),  # whose turn it is (design.md section 3: fair)
+    PrimaryKeyConstraint("id"),
+)
+
+issuers = Table(
+    "issuers",
+    metadata,
+    Column("id", Id, nullable=False),
+    Column("definition", Json, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+)
+
+# One row: the version of the rules, and the instant up to which account ages are decided.
+rulebook = Table(
+    "rulebook",
+    metadata,
+    Column("only", Integer, nullable=False, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    Column("swept_to", Instant, nullable=False),
+    PrimaryKeyConstraint("only"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Id, nullable=False),  # SHA-256 of the body, in hex
+    Column("body", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("replayed_at", Instant),
+    PrimaryKeyConstraint("id"),
+)
+Index("ix_dead_letters_received_at", dead_letters.c.received_at)
+
+# Resumable progress of backfills: one row for each badge and version to be evaluated for everybody.
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("badge_id", Id, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("position", Id, nullable=False),  # the last user that was looked at
+    Column("found", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    PrimaryKeyConstraint("badge_id", "version"),
+)

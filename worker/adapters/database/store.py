@@ -1,0 +1,174 @@
+"""The database as the use cases see it: each method one transaction, each transaction's class one concern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, select, update
+
+from worker.adapters.database import admission, calls, engine, listings
+from worker.adapters.database.batch import Batch
+from worker.adapters.database.candidates import find_candidates
+from worker.adapters.database.listings import AwardFilter, BadgeRow, DeadLetter, HistoryRow
+from worker.adapters.database.rules import Backfill, RulesChange, Sweep
+from worker.adapters.database.schema import badges, evaluations, issuers
+from worker.awards import AwardRow, Call, Ending, LeasedAward
+from worker.ports import Admission, Evaluation
+from worker.rules.rulebook import Rule
+
+
+class Database:
+    """Implements ports.BatchStore, RulesStore and Outbox on PostgreSQL or SQLite.
+
+    Every method raises DatabaseUnavailable for what time mends.
+    """
+
+    def __init__(self, bound_to: Engine) -> None:
+        self.engine = bound_to
+
+    # Events
+
+    @contextmanager
+    def batch(self) -> Iterator[Batch]:
+        """Open the transaction of one batch."""
+        with engine.transaction(self.engine) as connection:
+            yield Batch(connection)
+
+    # Time and change
+
+    @contextmanager
+    def sweep(self) -> Iterator[Sweep]:
+        """Open one transaction of the sweep."""
+        with engine.transaction(self.engine) as connection:
+            yield Sweep(connection)
+
+    @contextmanager
+    def change(self) -> Iterator[RulesChange]:
+        """Open the transaction of an `apply`."""
+        with engine.transaction(self.engine) as connection:
+            yield RulesChange(connection)
+
+    @contextmanager
+    def backfill(self) -> Iterator[Backfill]:
+        """Open the transaction of one chunk of a backfill."""
+        with engine.transaction(self.engine) as connection:
+            yield Backfill(connection)
+
+    def evaluations(self) -> list[Evaluation]:
+        """Return the backfills that are not finished."""
+        wanted = evaluations.c
+        statement = (
+            select(wanted.badge_id, wanted.version, wanted.position, wanted.found)
+            .where(wanted.finished_at.is_(None))
+            .order_by(wanted.version, wanted.badge_id)
+        )
+        with engine.reading(self.engine) as connection:
+            return [Evaluation(*row) for row in connection.execute(statement)]
+
+    def finish(self, evaluation: Evaluation) -> None:
+        """Note that a backfill is finished."""
+        with engine.transaction(self.engine) as connection:
+            connection.execute(
+                update(evaluations)
+                .where(
+                    evaluations.c.badge_id == evaluation.badge_id,
+                    evaluations.c.version == evaluation.version,
+                )
+                .values(finished_at=engine.now(connection))
+            )
+
+    def find_candidates(self, rule: Rule, after: str, limit: int) -> list[str]:
+        """Return up to `limit` users after `after`, sorted, for whom the rule may hold; without locks."""
+        with engine.reading(self.engine) as connection:
+            return find_candidates(connection, rule, after, limit)
+
+    # Awards on their way
+
+    def issuers(self) -> dict[str, dict[str, Any]]:
+        """Return every issuer's definition."""
+        with engine.reading(self.engine) as connection:
+            rows = connection.execute(select(issuers.c.id, issuers.c.definition).order_by(issuers.c.id))
+            return {row.id: row.definition for row in rows}
+
+    def badge(self, badge_id: str) -> dict[str, Any]:
+        """Return one badge's definition; raises LookupError without one."""
+        with engine.reading(self.engine) as connection:
+            found = connection.scalar(select(badges.c.definition).where(badges.c.id == badge_id))
+        if found is None:
+            raise LookupError(badge_id)
+        return dict(found)
+
+    def reclaim(self, issuer: str, settle_after: float) -> int:
+        """Take back leases that ran out."""
+        with engine.transaction(self.engine) as connection:
+            return admission.reclaim(connection, issuer, settle_after)
+
+    def admit(self, wanted: Admission) -> list[Call]:
+        """Lease due awards for as many calls as there is room for."""
+        with engine.transaction(self.engine) as connection:
+            return admission.admit(connection, wanted)
+
+    def prepare(self, lease_id: str) -> list[LeasedAward]:
+        """Freeze address and badge class of the unsent awards of a lease."""
+        with engine.transaction(self.engine) as connection:
+            return calls.prepare(connection, lease_id)
+
+    def mark_sent(self, lease_id: str, awards: int, deadline: float, before: datetime | None) -> datetime:
+        """Commit that the call of a lease goes out now; raises LeaseLost."""
+        with engine.transaction(self.engine) as connection:
+            return calls.mark_sent(connection, lease_id, awards, deadline, before)
+
+    def end(self, lease_id: str, endings: Mapping[str, Ending]) -> None:
+        """Record how the awards of a lease ended."""
+        with engine.transaction(self.engine) as connection:
+            calls.end(connection, lease_id, endings)
+
+    def hand_back(self, lease_id: str) -> None:
+        """Make the unsent awards of a lease due again at once."""
+        with engine.transaction(self.engine) as connection:
+            calls.hand_back(connection, lease_id)
+
+    # What people ask
+
+    def list_awards(self, wanted: AwardFilter) -> list[AwardRow]:
+        """Return awards, in the order they were decided."""
+        with engine.reading(self.engine) as connection:
+            return listings.list_awards(connection, wanted)
+
+    def history_of(self, user_id: str, badge_id: str) -> list[HistoryRow]:
+        """Return what happened to one award, oldest first."""
+        with engine.reading(self.engine) as connection:
+            return listings.history_of(connection, user_id, badge_id)
+
+    def count_awards(self) -> dict[str, int]:
+        """Return how many awards are in each state."""
+        with engine.reading(self.engine) as connection:
+            return listings.count_awards(connection)
+
+    def retry(self, wanted: AwardFilter) -> list[tuple[str, str]]:
+        """Put failed awards back; return them as (user, badge)."""
+        with engine.transaction(self.engine) as connection:
+            return listings.retry(connection, wanted)
+
+    def list_badges(self) -> list[BadgeRow]:
+        """Return every badge with the number of its awards."""
+        with engine.reading(self.engine) as connection:
+            return listings.list_badges(connection)
+
+    def list_dead_letters(self, limit: int | None = None) -> list[DeadLetter]:
+        """Return dead letters, oldest first."""
+        with engine.reading(self.engine) as connection:
+            return listings.list_dead_letters(connection, limit)
+
+    def find_dead_letters(self, start: str) -> list[DeadLetter]:
+        """Return the dead letters whose id begins so."""
+        with engine.reading(self.engine) as connection:
+            return listings.find_dead_letters(connection, start)
+
+    def note_replayed(self, ids: Sequence[str]) -> None:
+        """Note that these dead letters were put back on the queue now."""
+        with engine.transaction(self.engine) as connection:
+            listings.note_replayed(connection, ids)

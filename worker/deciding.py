@@ -1,0 +1,114 @@
+"""Deciding: from candidates, that is pairs of a user and a rule that may hold by now, to awards.
+
+Shared by all who decide: batches of events, the sweep, backfills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from worker.activities import Kind
+from worker.awards import NewAward
+from worker.ports import Decisions, StoredBadge
+from worker.rules.criteria import LpComplete, LpEnroll, LpPassed, RegisteredFor
+from worker.rules.definitions import Badge
+from worker.rules.evaluation import Earned, evaluate
+from worker.rules.facts import Counted, Facts
+from worker.rules.rulebook import Rule, Rulebook
+from worker.users import User
+
+Candidates = Collection[tuple[str, Rule]]
+
+
+def make_rulebook(version: int, badges: Iterable[StoredBadge]) -> Rulebook:
+    """Return the rulebook of the published badges."""
+    return Rulebook(version, (rule for stored in badges if (rule := rule_of(stored)) is not None))
+
+
+def rule_of(stored: StoredBadge) -> Rule | None:
+    """Return the rule of a stored badge, or None if it cannot be earned now."""
+    badge = Badge.model_validate(stored.definition)
+    if not badge.published:
+        return None
+    issuer = badge.issue.issuer if badge.issue else None
+    return Rule(stored.badge_id, stored.version, badge.criterion, issuer)
+
+
+def decide(
+    store: Decisions,
+    candidates: Candidates,
+    users: Mapping[str, User],
+    clock: datetime,
+    *,
+    backfilled: bool = False,
+) -> int:
+    """Evaluate the candidates and insert the awards they earn; return how many were new.
+
+    `users` must be locked by this transaction; `clock` is the instant that account ages are decided against.
+    """
+    open_ones = _not_awarded(store, candidates)
+    if not open_ones:
+        return 0
+    facts = _facts(store, open_ones, users, clock)
+    awards = [
+        _award(user_id, rule, verdict, backfilled=backfilled)
+        for user_id, rule in open_ones
+        if isinstance(verdict := evaluate(rule.criterion, facts[user_id]), Earned)
+    ]
+    if not awards:
+        return 0
+    return store.insert_awards(awards, {user_id: users[user_id].email for user_id, _ in open_ones})
+
+
+def _not_awarded(store: Decisions, candidates: Candidates) -> list[tuple[str, Rule]]:
+    if not candidates:
+        return []
+    awarded = store.awarded({(user_id, rule.badge_id) for user_id, rule in candidates})
+    unique = {(user_id, rule.badge_id): rule for user_id, rule in candidates}
+    return [(pair[0], rule) for pair, rule in unique.items() if pair not in awarded]
+
+
+def _facts(
+    store: Decisions, candidates: Candidates, users: Mapping[str, User], clock: datetime
+) -> dict[str, Facts]:
+    whole: set[tuple[str, Kind]] = set()
+    single: set[tuple[str, Kind, str]] = set()
+    for user_id, rule in candidates:
+        match rule.criterion:
+            case LpEnroll() | LpComplete() | LpPassed() as path:
+                single.add((user_id, path.kind, path.learning_path_id))
+            case RegisteredFor():
+                continue
+            case counted:
+                whole.add((user_id, counted.kind))
+    found = store.counted(whole, single)
+    user_ids = {user_id for user_id, _ in candidates}
+    blocks = store.blocks(user_ids)
+    return {
+        user_id: Facts(
+            clock=clock,
+            counted=found.get(user_id, {}),
+            registered_at=users[user_id].registered_at,
+            may_earn=users[user_id].may_earn,
+            blocks=blocks.get(user_id, ()),
+        )
+        for user_id in user_ids
+    }
+
+
+def _award(user_id: str, rule: Rule, earned: Earned, *, backfilled: bool) -> NewAward:
+    return NewAward(
+        user_id=user_id,
+        badge_id=rule.badge_id,
+        definition_version=rule.version,
+        issuer=rule.issuer,
+        earned_at=earned.at,
+        because=[_because(rule, fact) for fact in earned.because],
+        backfilled=backfilled,
+    )
+
+
+def _because(rule: Rule, fact: Counted) -> dict[str, str]:
+    kind: Kind = rule.criterion.kind  # type: ignore[union-attr]  # only activities are because of a kind
+    return {"kind": kind.value, "object": fact.object_id, "source": fact.source, "event": fact.event_id}

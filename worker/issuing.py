@@ -1,0 +1,292 @@
+"""Issuing: awards go to the provider, each exactly once (design.md section 3).
+
+The dispatcher admits what the rate limit has room for; a task worker makes each call; what ended uncertainly
+is looked up before anything is repeated. An error's class decides what follows.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from worker.awards import (
+    Assertion,
+    AwardState,
+    Call,
+    Ending,
+    Grant,
+    LeasedAward,
+    NotMade,
+    Outcome,
+    Refusal,
+    RefusalKind,
+)
+from worker.errors import (
+    BadgeWorkerError,
+    ConfigurationError,
+    LeaseLost,
+    LimiterUnavailable,
+    NoPermit,
+    QueueUnavailable,
+    SignInRefused,
+    Throttled,
+    TransientError,
+    UncertainError,
+)
+from worker.ports import Admission, Dispatch, Outbox, Permits, Provider
+from worker.rules.definitions import Badge, Issuer
+
+log = structlog.get_logger(__name__)
+
+REACH = 2.0  # seconds ahead that the dispatcher admits for
+PERMIT_WAIT = 5.0  # seconds a task waits for a permit before it hands its lease back
+SLACK = 10.0  # seconds a message may lie in the broker and its task may take around the call
+MOST_IN_FLIGHT = 8  # calls of one issuer at once
+PATIENCE = 5  # failed calls in a row before an issuer is paused; also look-ups that contradict a refusal
+LONGEST_PAUSE = 300.0  # seconds
+LONGEST_WAIT = 600.0  # seconds between two attempts
+SAME_INSTANT = timedelta(seconds=1)  # a provider may keep `issuedOn` less exactly than we do
+
+
+def dispatch(outbox: Outbox, permits: Permits, sender: Dispatch) -> int:
+    """Admit what the rate limits have room for and send one task for each call; return how many calls.
+
+    Issuers do not hold each other up: what goes wrong with one is logged and the others go on.
+    """
+    calls = 0
+    for issuer_id, definition in outbox.issuers().items():
+        try:
+            calls += _dispatch_issuer(outbox, permits, sender, issuer_id, Issuer.model_validate(definition))
+        except (LimiterUnavailable, QueueUnavailable) as error:
+            log.warning("dispatch.held_up", issuer=issuer_id, reason=str(error))
+    return calls
+
+
+def _dispatch_issuer(
+    outbox: Outbox, permits: Permits, sender: Dispatch, issuer_id: str, issuer: Issuer
+) -> int:
+    if late := outbox.reclaim(issuer_id, issuer.settle_after):
+        log.warning("lease.ran_out", issuer=issuer_id, awards=late)
+    room = permits.room(issuer_id, REACH)
+    lease = issuer.timeout + PERMIT_WAIT + SLACK
+    calls = outbox.admit(Admission(issuer_id, room, MOST_IN_FLIGHT, lease))
+    for call in calls:
+        _send(outbox, sender, call)
+    return len(calls)
+
+
+def _send(outbox: Outbox, sender: Dispatch, call: Call) -> None:
+    try:
+        sender.send(call)
+    except QueueUnavailable:
+        outbox.hand_back(call.lease_id)
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerConnection:
+    """An issuer with its provider and the definitions of its badges."""
+
+    issuer_id: str
+    issuer: Issuer
+    provider: Provider
+    badge: Callable[[str], Badge]
+
+
+class Issuing:
+    """Makes one call: issues or looks up the awards of one lease."""
+
+    def __init__(self, outbox: Outbox, permits: Permits, connection: IssuerConnection) -> None:
+        self._outbox = outbox
+        self._permits = permits
+        self._connection = connection
+        self._log = log.bind(issuer=connection.issuer_id)
+
+    def issue(self, lease_id: str) -> None:
+        """Issue the awards of a lease, if it is still ours; record how each ended."""
+        awards = self._outbox.prepare(lease_id)
+        if not awards:
+            return
+        fence = _Fence(self._outbox, lease_id, len(awards), self._connection.issuer.timeout)
+        badge = self._connection.badge(awards[0].badge_id)
+        grants = [_grant(award, badge) for award in awards]
+        provider, badgeclass = self._connection.provider, awards[0].badgeclass
+        self._make(fence, awards, lambda: _issued(awards, provider.issue(badgeclass, grants, fence.mark)))
+
+    def settle(self, lease_id: str) -> None:
+        """Look up the uncertain awards of a lease: adopt what is there, make the rest due again."""
+        awards = self._outbox.prepare(lease_id)
+        if not awards:
+            return
+        fence = _Fence(self._outbox, lease_id, len(awards), self._connection.issuer.timeout, settling=True)
+        addresses = [award.recipient for award in awards]
+        provider, badgeclass = self._connection.provider, awards[0].badgeclass
+        self._make(fence, awards, lambda: _settled(awards, provider.find(badgeclass, addresses)))
+
+    def _make(self, fence: _Fence, awards: Sequence[LeasedAward], call: Callable[[], Endings]) -> None:
+        """Make the call and record how the awards ended; what the call raises decides that too."""
+        try:
+            endings = call()
+            self._permits.succeeded(self._connection.issuer_id)
+        except LeaseLost as error:
+            self._log.warning("lease.lost", reason=str(error))
+            return
+        except (NoPermit, LimiterUnavailable) as error:
+            self._log.info("call.put_off", reason=str(error))
+            endings = None
+        except BadgeWorkerError as error:
+            endings = self._after(error, awards, settling=fence.settling)
+        if endings is not None:
+            self._outbox.end(fence.lease_id, endings)
+            self._report(awards[0].badge_id, endings)
+        elif fence.sent_at is None:
+            self._outbox.hand_back(fence.lease_id)
+        else:  # refused with a 401, and no permit for the repeat: nothing happened over there
+            self._outbox.end(fence.lease_id, _all(awards, lambda _: Ending(AwardState.PENDING, "not sent")))
+
+    def _after(self, error: BadgeWorkerError, awards: Sequence[LeasedAward], *, settling: bool) -> Endings:
+        """Return how the awards of a failed call end: the error's class decides.
+
+        A look-up that failed leaves its awards as uncertain as they were.
+        """
+        words = str(error)
+        match error:
+            case Throttled():
+                self._pause(error.wait)
+                return _all(awards, lambda _: Ending(_PENDING, "throttled", words, uncertain=settling))
+            case SignInRefused() | ConfigurationError():
+                # A person must mend the credentials, which mends every award at once: so none of them fails.
+                self._pause(LONGEST_PAUSE / 5)
+                return _all(awards, lambda _: Ending(_PENDING, "not signed in", words, uncertain=settling))
+            case TransientError():
+                self._count_failure()
+                return _all(awards, lambda award: _later(award, "not sent", words, uncertain=settling))
+            case UncertainError():
+                self._count_failure()
+                wait = self._connection.issuer.settle_after
+                ending = Ending(_PENDING, "uncertain", words, wait=wait, tried=True, uncertain=True)
+                return _all(awards, lambda _: ending)
+            case _:
+                ending = Ending(AwardState.FAILED, "refused", words, tried=True, uncertain=settling)
+                return _all(awards, lambda _: ending)
+
+    def _pause(self, seconds: float | None) -> None:
+        issuer_id = self._connection.issuer_id
+        wait = seconds if seconds is not None else backoff(self._permits.failed(issuer_id))
+        self._permits.pause(issuer_id, wait)
+        self._log.warning("issuer.paused", seconds=round(wait, 1))
+
+    def _count_failure(self) -> None:
+        """Pause an issuer that keeps failing, longer each time, so that it is not hammered."""
+        row = self._permits.failed(self._connection.issuer_id)
+        if row >= PATIENCE:
+            self._pause(min(backoff(row), LONGEST_PAUSE))
+
+    def _report(self, badge_id: str, endings: Endings) -> None:
+        for user_id, ending in endings.items():
+            say = self._log.info if ending.assertion is not None else self._log.warning
+            say(
+                f"award.{ending.state.value}",
+                badge=badge_id,
+                user=user_id,
+                what=ending.what,
+                words=ending.words,
+            )
+
+
+@dataclass(slots=True)
+class _Fence:
+    """Stands between permit and call: commits that the lease goes out now, or raises LeaseLost."""
+
+    outbox: Outbox
+    lease_id: str
+    awards: int
+    deadline: float
+    settling: bool = False
+    sent_at: datetime | None = None
+
+    def mark(self) -> None:
+        self.sent_at = self.outbox.mark_sent(self.lease_id, self.awards, self.deadline, self.sent_at)
+
+
+Endings = dict[str, Ending]
+_PENDING = AwardState.PENDING
+
+
+def _all(awards: Sequence[LeasedAward], ending: Callable[[LeasedAward], Ending]) -> Endings:
+    return {award.user_id: ending(award) for award in awards}
+
+
+def _later(award: LeasedAward, what: str, words: str, *, uncertain: bool = False) -> Ending:
+    wait = backoff(award.attempts)
+    return Ending(_PENDING, what, words, wait=wait, tried=True, uncertain=uncertain)
+
+
+def backoff(attempts: int) -> float:
+    """Return seconds until the next attempt: doubled each time, ten minutes at most, never in lockstep."""
+    longest = min(2.0 ** min(attempts, 16), LONGEST_WAIT)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 # jitter, not a secret
+
+
+def _grant(award: LeasedAward, badge: Badge) -> Grant:
+    return Grant(
+        recipient=award.recipient,
+        issued_on=award.earned_at,
+        narrative=badge.narrative,
+        evidence=tuple(each.model_dump(exclude_none=True) for each in badge.evidence),
+        expires=badge.expires.after(award.earned_at) if badge.expires else None,
+        notify=badge.notify,
+    )
+
+
+def _issued(awards: Sequence[LeasedAward], outcomes: Sequence[Outcome]) -> Endings:
+    return {award.user_id: _outcome(award, each) for award, each in zip(awards, outcomes, strict=True)}
+
+
+def _outcome(award: LeasedAward, outcome: Outcome) -> Ending:
+    match outcome:
+        case Assertion():
+            return Ending(AwardState.ISSUED, "issued", assertion=outcome, tried=True)
+        case NotMade():
+            return Ending(_PENDING, "not made, because of others in the call")
+        case Refusal(RefusalKind.DUPLICATE, words):
+            return Ending(_PENDING, "is there already", words, tried=True, uncertain=True)
+        case Refusal(RefusalKind.TOO_EARLY, words):
+            return _later(award, "too early", words)
+        case Refusal(_, words):
+            return Ending(AwardState.FAILED, "refused", words, tried=True)
+
+
+def _settled(awards: Sequence[LeasedAward], found: Sequence[Assertion]) -> Endings:
+    return {award.user_id: _found(award, found) for award in awards}
+
+
+def _found(award: LeasedAward, found: Sequence[Assertion]) -> Ending:
+    """Return the end of an award that was looked up.
+
+    What carries our `issuedOn` is ours, even if it was revoked over there meanwhile. Another one that is
+    still good is what the provider refuses a duplicate of: it is adopted too.
+    """
+    theirs = [each for each in found if each.recipient == award.recipient]
+    live = [each for each in theirs if not each.revoked]
+    ours = [each for each in live if _same(each, award)] or [each for each in theirs if _same(each, award)]
+    adopted = next(iter(ours), None) or next((each for each in live if _is_good(each)), None)
+    if adopted is None:
+        return Ending(
+            _PENDING, "not there", wait=backoff(award.attempts) if award.attempts > PATIENCE else 0.0
+        )
+    if adopted.revoked:
+        return Ending(AwardState.REVOKED, "revoked over there", adopted.revocation_reason, assertion=adopted)
+    return Ending(AwardState.ISSUED, "found and adopted", assertion=adopted)
+
+
+def _same(assertion: Assertion, award: LeasedAward) -> bool:
+    return assertion.issued_on is not None and abs(assertion.issued_on - award.earned_at) < SAME_INSTANT
+
+
+def _is_good(assertion: Assertion) -> bool:
+    return assertion.expires is None or assertion.expires > datetime.now(UTC)
