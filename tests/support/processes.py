@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from worker.adapters.embedded import tethered
 from worker.adapters.embedded.tether import end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -89,7 +89,16 @@ def no_process_left(timeout: float = 15.0) -> Iterator[None]:
     try:
         wait_until(lambda: not left(), timeout)
     except AssertionError:
-        raise AssertionError(f"processes were left behind: {left()}") from None
+        names = left()
+        _kill(names)
+        raise AssertionError(f"processes were left behind, and killed now: {names}") from None
+
+
+def _kill(pids: Iterable[int]) -> None:
+    """Let a failing test not be a nuisance to others."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
