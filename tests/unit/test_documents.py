@@ -1,0 +1,91 @@
+"""What the documents say, held to the code: events that are events, settings and links that exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import fakeredis
+import pytest
+import redis
+
+from examples.bodies import IDS
+from worker.events import UnknownEvent, parse_event
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+NOW = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def block(language: str) -> str:
+    """Return the first code block of a language in the document for publishers."""
+    found = re.search(rf"```{language}\n(.*?)```", text("docs/publishing.md"), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_event_shown_is_one() -> None:
+    event = parse_event(block("json").encode(), NOW)
+
+    assert not isinstance(event, UnknownEvent)
+    assert event.type == "post.created.v1"
+
+
+def test_the_shell_line_publishes_an_event_to_the_stream() -> None:
+    words = shlex.split(block("sh"))
+
+    assert words[:5] == ["redis-cli", "XADD", "badge-events", "*", "event"]
+    assert not isinstance(parse_event(words[5].encode(), NOW), UnknownEvent)
+
+
+def test_the_python_lines_publish_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    server: Any = fakeredis.FakeStrictRedis()
+    monkeypatch.setattr(redis.Redis, "from_url", lambda _url: server)
+
+    exec(compile(block("python"), "publishing.md", "exec"), {})  # noqa: S102 - our own document
+
+    ((_, fields),) = server.xrange("badge-events")
+    event = parse_event(fields[b"event"], NOW)
+    assert not isinstance(event, UnknownEvent)
+    assert event.type == "user.registered.v1"
+
+
+def test_the_table_lists_every_type() -> None:
+    rows = [line for line in text("docs/publishing.md").splitlines() if line.startswith("| `")]
+
+    listed = {kind for row in rows for kind in re.findall(r"`([a-z_.]+\.v1)`", row.split("|")[1])}
+
+    assert listed == set(IDS)
+
+
+@pytest.mark.parametrize("language", ["php", "js"])
+def test_other_languages_name_stream_field_and_types_right(language: str) -> None:
+    lines = block(language)
+
+    kinds = re.findall(r"[\"']([a-z_]+\.[a-z_]+\.v1)[\"']", lines)
+
+    assert len(kinds) == 1
+    assert set(kinds) <= set(IDS)
+    assert re.search(r"xAdd\([\"']badge-events[\"'], [\"']\*[\"'], [\[{] ?[\"']?event\b", lines)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_within_the_project_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text("utf-8"))
+
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_secrets_that_are_made_are_those_that_are_used() -> None:
+    made = set(re.findall(r"> (\w+)$", text("docs/operating.md"), re.MULTILINE))
+
+    used = set(re.findall(r"/config/secrets/(\w+)", text("docker-compose.yml")))
+
+    assert made == used
