@@ -34,6 +34,8 @@ STALE_AFTER = 60.0
 # Less than the client's time-out, which would take a longer block for a frozen server.
 LONGEST_BLOCK = 5.0
 CHUNK = 500
+# It can be lost while we wait for a message, too.
+GROUP_ATTEMPTS = 3
 # Long enough ago for anybody to claim it.
 ABANDONED_MS = 24 * 3600 * 1000
 
@@ -191,12 +193,13 @@ class RedisStreamQueue:
 
     def _with_group(self, call: Callable[[], T]) -> T:
         """Make the group, from the stream's first entry on, if it is not there (or not any more)."""
-        try:
-            return call()
-        except redis.ResponseError as error:
-            if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
-                raise
-        self._create_group()
+        for _ in range(GROUP_ATTEMPTS):
+            try:
+                return call()
+            except redis.ResponseError as error:
+                if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
+                    raise
+            self._create_group()
         return call()
 
     def _create_group(self) -> None:
