@@ -1,0 +1,350 @@
+"""What every provider promises: the one in memory, and the client of the Badgr API against its sandbox."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.request import Request, urlopen
+
+import pytest
+
+from worker.adapters.badgr.provider import BadgrProvider
+from worker.adapters.badgr.sign_in import Credentials
+from worker.adapters.memory_provider import MemoryProvider
+from worker.adapters.permits import MemoryPermits, RateLimit
+from worker.adapters.tokens import MemoryTokens
+from worker.awards import Assertion, Grant, NotMade, Refusal, RefusalKind
+from worker.errors import NoAnswer, Refused, SignInRefused, Throttled
+from worker.sandbox import SandboxOptions, SeedBadgeClass, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from worker.ports import Provider
+
+CLASS, OTHER_CLASS = "K829IK8RS6ercwkpeFOn-Q", "-_starts-with-a-dash"
+NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+ANN, BOB, CID = "ann+badges@example.org", "bob@example.org", "cid@example.org"
+
+
+class World(Protocol):
+    """A provider and the hand that can reach behind it."""
+
+    @property
+    def provider(self) -> Provider: ...
+
+    def fail(self, method: str, how: str, saved: int = 0) -> None:
+        """Let the next call of `method` be broken or cut after `saved` grants, throttled, or a refused sign-in."""
+
+    def holds(self, badgeclass: str = CLASS) -> list[str]:
+        """Return the addresses of everything held, oldest first."""
+
+    def revoke(self, assertion: Assertion) -> None:
+        """Revoke an assertion over there."""
+
+
+class MemoryWorld:
+    def __init__(self) -> None:
+        self.provider = MemoryProvider({CLASS, OTHER_CLASS})
+
+    def fail(self, method: str, how: str, saved: int = 0) -> None:
+        errors = {
+            "broken": NoAnswer("HTTP 500", 500),
+            "cut": NoAnswer("cut"),
+            "throttled": Throttled("slowly", 7),
+            "sign-in": SignInRefused("no"),
+        }
+        self.provider.fail_next(method, errors[how], saving=saved)
+
+    def holds(self, badgeclass: str = CLASS) -> list[str]:
+        return [each.recipient for each in self.provider.assertions(badgeclass)]
+
+    def revoke(self, assertion: Assertion) -> None:
+        self.provider.revoke(assertion.assertion_id, "mistake")
+
+
+class SandboxWorld:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        permits = MemoryPermits({"academy": RateLimit(1000, 60, 30)})
+        credentials = Credentials(username="academy", password="any")
+        self.provider = BadgrProvider("academy", url, credentials, permits, MemoryTokens(), 30)
+
+    def fail(self, method: str, how: str, saved: int = 0) -> None:
+        faults = {
+            "broken": "error_after" if saved else "error_before",
+            "cut": "drop_after" if saved else "drop_before",
+            "throttled": "throttle",
+            "sign-in": "refuse_sign_in",
+        }
+        where = {"issue": {"method": "POST", "path": "^/v2/"}, "find": {"method": "GET"}, "check": {}}[method]
+        rule = {"fault": faults[how], "times": 1, **where}
+        rule |= {"saved": saved} if saved else {"seconds": 7} if how == "throttled" else {}
+        self.ask("POST", "/sandbox/faults", rule)
+
+    def holds(self, badgeclass: str = CLASS) -> list[str]:
+        rows = self.ask("GET", "/sandbox/assertions")
+        return [row["recipient"] for row in rows if row["badgeclass"] == badgeclass]
+
+    def revoke(self, assertion: Assertion) -> None:
+        key = self.ask("POST", "/o/token", form=b"username=academy&password=any")["access_token"]
+        body = {"revocation_reason": "mistake"}
+        self.ask("DELETE", f"/v2/assertions/{assertion.assertion_id}", body, token=key)
+
+    def ask(
+        self, method: str, path: str, body: object = None, *, form: bytes | None = None, token: str = ""
+    ) -> Any:
+        content = form if body is None else json.dumps(body).encode()
+        headers = {"Accept": "application/json", "Authorization": f"Bearer {token}"}
+        headers |= {} if form else {"Content-Type": "application/json"}
+        with urlopen(Request(self.url + path, content, headers, method=method)) as answer:  # noqa: S310 - ours
+            return json.load(answer)
+
+
+@contextmanager
+def sandbox_world() -> Iterator[SandboxWorld]:
+    classes = [
+        SeedBadgeClass(CLASS, "First steps", "issuer-1"),
+        SeedBadgeClass(OTHER_CLASS, "More", "issuer-1"),
+    ]
+    with running(SandboxOptions(rate_limit="1000/60s", badgeclasses=classes)) as url:
+        yield SandboxWorld(url)
+
+
+@pytest.fixture(params=["memory", "sandbox"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "memory":
+        yield MemoryWorld()
+        return
+    with sandbox_world() as found:
+        yield found
+
+
+def nothing() -> None:
+    """Have no last word before the call."""
+
+
+def grant(recipient: str, minutes: int = 0, expires: datetime | None = None) -> Grant:
+    return Grant(recipient, NOON + timedelta(minutes=minutes), expires=expires)
+
+
+def issue(world: World, *recipients: str) -> list[Assertion]:
+    outcomes = world.provider.issue(CLASS, [grant(each) for each in recipients], nothing)
+    made = [each for each in outcomes if isinstance(each, Assertion)]
+    assert len(made) == len(recipients)
+    return made
+
+
+def kinds(outcomes: Sequence[object]) -> list[object]:
+    return [each.kind if isinstance(each, Refusal) else type(each) for each in outcomes]
+
+
+def test_one_grant_becomes_one_assertion(world: World) -> None:
+    (made,) = issue(world, ANN)
+
+    assert made.recipient == ANN
+    assert made.issued_on == NOON
+    assert made.assertion_id
+    assert made.assertion_id in made.url
+    assert not made.revoked
+    assert world.holds() == [ANN]
+
+
+def test_many_grants_become_assertions_in_their_order(world: World) -> None:
+    made = issue(world, BOB, ANN, CID)
+
+    assert [each.recipient for each in made] == [BOB, ANN, CID]
+    assert len({each.assertion_id for each in made}) == 3
+
+
+def test_everything_of_a_grant_arrives(world: World) -> None:
+    evidence = ({"url": "https://example.org/a", "narrative": "Seen"}, {"narrative": "Told"})
+    whole = Grant(ANN, NOON, "**Well done**", evidence, NOON + timedelta(days=10_000), notify=True)
+
+    (made,) = world.provider.issue(CLASS, [whole], nothing)
+
+    assert isinstance(made, Assertion)
+    assert made.expires == NOON + timedelta(days=10_000)
+
+
+def test_times_of_other_zones_are_the_same_instants(world: World) -> None:
+    elsewhere = NOON.astimezone(tz=datetime.strptime("+0530", "%z").tzinfo)
+
+    (made,) = world.provider.issue(CLASS, [Grant(ANN, elsewhere)], nothing)
+
+    assert isinstance(made, Assertion)
+    assert made.issued_on == NOON
+
+
+def test_addresses_are_lower_case(world: World) -> None:
+    (made,) = issue(world, "Bob@Example.ORG")
+
+    assert made.recipient == BOB
+    assert [each.recipient for each in world.provider.find(CLASS, ["BOB@example.org"])] == [BOB]
+
+
+def test_the_last_word_comes_before_the_call(world: World) -> None:
+    seen: list[list[str]] = []
+
+    world.provider.issue(CLASS, [grant(ANN)], lambda: seen.append(world.holds()))
+
+    assert seen == [[]]
+
+
+def test_what_the_last_word_raises_ends_the_call_unsent(world: World) -> None:
+    def refuse() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        world.provider.issue(CLASS, [grant(ANN)], refuse)
+
+    assert world.holds() == []
+
+
+def test_a_second_award_is_refused_as_a_duplicate(world: World) -> None:
+    issue(world, BOB)
+
+    outcomes = world.provider.issue(CLASS, [grant("Bob@example.org", minutes=5)], nothing)
+
+    assert kinds(outcomes) == [RefusalKind.DUPLICATE]
+    assert world.holds() == [BOB]
+
+
+def test_a_batch_with_refused_grants_makes_none_and_tells_them_apart(world: World) -> None:
+    issue(world, BOB)
+    ahead = Grant("dan@example.org", datetime.now(UTC) + timedelta(days=1))
+
+    outcomes = world.provider.issue(
+        CLASS, [grant(ANN), grant(BOB), ahead, grant("nobody"), grant(CID)], nothing
+    )
+
+    assert kinds(outcomes) == [
+        NotMade,
+        RefusalKind.DUPLICATE,
+        RefusalKind.TOO_EARLY,
+        RefusalKind.PERMANENT,
+        NotMade,
+    ]
+    assert world.holds() == [BOB]
+
+
+@pytest.mark.parametrize(
+    ("recipient", "ahead", "kind", "words"),
+    [
+        (ANN, timedelta(hours=1), RefusalKind.TOO_EARLY, "issuedOn"),
+        ("nobody", timedelta(0), RefusalKind.PERMANENT, "Enter a valid email address."),
+    ],
+)
+def test_a_refused_grant_keeps_the_provider_s_words(
+    world: World, recipient: str, ahead: timedelta, kind: RefusalKind, words: str
+) -> None:
+    issued_on = datetime.now(UTC) + ahead if ahead else NOON
+
+    (outcome,) = world.provider.issue(CLASS, [Grant(recipient, issued_on)], nothing)
+
+    assert isinstance(outcome, Refusal)
+    assert outcome.kind is kind
+    assert words in outcome.words
+
+
+def test_an_address_that_comes_twice_in_a_call_gets_one_assertion(world: World) -> None:
+    outcomes = world.provider.issue(CLASS, [grant(BOB), grant(ANN), grant("BOB@example.org")], nothing)
+
+    assert kinds(outcomes) == [Assertion, Assertion, NotMade]
+    assert sorted(world.holds()) == [ANN, BOB]
+
+
+def test_a_revoked_or_expired_award_does_not_stand_in_the_way(world: World) -> None:
+    (revoked,) = issue(world, ANN)
+    world.revoke(revoked)
+    world.provider.issue(CLASS, [grant(BOB, expires=NOON + timedelta(days=1))], nothing)
+
+    outcomes = world.provider.issue(CLASS, [grant(ANN), grant(BOB)], nothing)
+
+    assert kinds(outcomes) == [Assertion, Assertion]
+
+
+def test_an_unknown_badge_class_is_refused_by_its_name(world: World) -> None:
+    with pytest.raises(Refused, match="nowhere") as of_issue:
+        world.provider.issue("nowhere", [grant(ANN)], nothing)
+    with pytest.raises(Refused, match="nowhere") as of_find:
+        world.provider.find("nowhere", [ANN])
+
+    assert of_issue.value.status == of_find.value.status == 404
+
+
+def test_only_the_addresses_asked_for_are_found(world: World) -> None:
+    made = issue(world, ANN, BOB, CID)
+
+    found = world.provider.find(CLASS, [ANN, CID, "dan@example.org"])
+
+    assert sorted(found, key=lambda each: each.recipient) == [made[0], made[2]]
+    assert world.provider.find(OTHER_CLASS, [ANN]) == []
+
+
+def test_revoked_and_expired_assertions_are_found(world: World) -> None:
+    (revoked,) = issue(world, ANN)
+    world.revoke(revoked)
+    world.provider.issue(CLASS, [grant(BOB, expires=NOON + timedelta(days=1))], nothing)
+
+    found = {each.recipient: each for each in world.provider.find(CLASS, [ANN, BOB])}
+
+    assert found[ANN].revoked
+    assert found[ANN].revocation_reason == "mistake"
+    assert not found[BOB].revoked
+    assert found[BOB].expires == NOON + timedelta(days=1)
+
+
+def test_fifty_addresses_are_found_at_once(world: World) -> None:
+    addresses = [f"learner+{number:03}@{'long-' * 8}{number}.example.org" for number in range(50)]
+    issue(world, *addresses)
+
+    found = world.provider.find(CLASS, addresses)
+
+    assert [each.recipient for each in found] == addresses
+
+
+@pytest.mark.parametrize(("how", "saved"), [("broken", 0), ("broken", 1), ("cut", 0), ("cut", 1), ("cut", 3)])
+def test_a_lost_answer_leaves_it_open_what_was_saved(world: World, how: str, saved: int) -> None:
+    people = [ANN, BOB, CID]
+    world.fail("issue", how, saved)
+
+    with pytest.raises(NoAnswer):
+        world.provider.issue(CLASS, [grant(each) for each in people], nothing)
+
+    assert [each.recipient for each in world.provider.find(CLASS, people)] == people[:saved]
+
+
+def test_a_lost_look_up_leaves_it_open_too(world: World) -> None:
+    world.fail("find", "cut")
+
+    with pytest.raises(NoAnswer):
+        world.provider.find(CLASS, [ANN])
+
+
+def test_a_throttled_call_saves_nothing_and_says_how_long_to_wait(world: World) -> None:
+    world.fail("issue", "throttled")
+
+    with pytest.raises(Throttled) as caught:
+        world.provider.issue(CLASS, [grant(ANN)], nothing)
+
+    assert caught.value.wait == 7
+    assert world.holds() == []
+
+
+def test_a_sign_in_that_works_is_checked_silently(world: World) -> None:
+    world.provider.check()
+
+
+def test_refused_credentials_are_found_out(world: World) -> None:
+    world.fail("check", "sign-in")
+
+    with pytest.raises(SignInRefused):
+        world.provider.check()
+
+
+@pytest.mark.parametrize(("badgeclass", "there"), [(CLASS, True), (OTHER_CLASS, True), ("nowhere", False)])
+def test_a_badge_class_is_there_or_not(world: World, badgeclass: str, there: bool) -> None:
+    assert world.provider.badgeclass_exists(badgeclass) is there
