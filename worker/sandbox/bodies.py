@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -51,8 +52,15 @@ def _parse_multipart(content_type: str, body: bytes) -> dict[str, str]:
         name = part.get_param("name", header="content-disposition")
         payload = part.get_payload(decode=True)
         if name and isinstance(payload, bytes):
-            values[str(name)] = payload.decode("utf-8", "replace")
+            values[str(name)] = _part(payload, part.get_content_type(), part.get_filename())
     return values
+
+
+def _part(payload: bytes, kind: str, filename: str | None) -> str:
+    """Return a field's text; a file as the data URI that would say the same."""
+    if filename is None:
+        return payload.decode("utf-8", "replace")
+    return f"data:{kind};base64,{base64.b64encode(payload).decode()}"
 
 
 def _nested(flat: dict[str, str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from worker.sandbox.people import Bearer
     from worker.sandbox.state import Sandbox
+
+log = structlog.get_logger(__name__)
 
 _KINDS = ("application/ld+json", "application/json")
 
@@ -80,22 +83,22 @@ class Call:
 View = Callable[[Call], "Answer | Response | Awaitable[Answer | Response]"]
 
 
-def render(answer: Answer, accept: str | None) -> Response:
-    """Write an answer down in the content type asked for; raises the 406.
+def render(answer: Answer, kind: str) -> Response:
+    """Write an answer down and label it with this content type."""
+    body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, answer.status, answer.headers, media_type=kind)
+
+
+def content_kind(accept: str | None, *, strict: bool = True) -> str:
+    """Choose the content type; raises the 406 if `strict`.
 
     Whoever asks for nothing in particular gets JSON-LD (facts/badgr-api.md section 1, point 10).
     """
-    body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(body, answer.status, answer.headers, media_type=content_kind(accept))
-
-
-def content_kind(accept: str | None) -> str:
-    """Choose the content type; raises the 406."""
     wanted = [part.partition(";")[0].strip().lower() for part in (accept or "*/*").split(",")]
     for kind in wanted:
         if kind in _KINDS:
             return kind
-    if {"*/*", "application/*"} & set(wanted):
+    if not strict or {"*/*", "application/*"} & set(wanted):
         return _KINDS[0]
     raise miscellaneous(406, "Could not satisfy the request Accept header.")
 
@@ -112,16 +115,18 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        accept = request.headers.get("accept")
+        kind = _KINDS[0]
         try:
-            content_kind(accept)
+            kind = content_kind(request.headers.get("accept"), strict=not self.public)
             answer = await self._answer(Call(self.sandbox, request, scope["sandbox.visit"]))
         except ApiError as error:
             answer = error.answer()
-            accept = None if error.status == 406 else accept  # noqa: PLR2004  # nothing else would do
         except ServerBroke:
             answer = broken_page()
-        response = render(answer, accept) if isinstance(answer, Answer) else answer
+        except Exception:
+            log.exception("sandbox.broke", path=scope["path"])
+            answer = broken_page()
+        response = render(answer, kind) if isinstance(answer, Answer) else answer
         await response(scope, receive, send)
 
     async def _answer(self, call: Call) -> Answer | Response:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
+SIGN_IN_PATH = "/o/token"
+
 FaultName = Literal[
     "slow",
     "error_before",
@@ -64,12 +66,27 @@ class Rule(BaseModel):
 
     def matches(self, method: str, path: str, account: str | None) -> bool:
         """Say whether a call is of the kind that this rule is about."""
+        if not self._can_befall(method, path, account):
+            return False
         return (
             (self.times is None or self.applied < self.times)
             and (self.method is None or self.method.upper() == method)
             and (self.account is None or self.account == account)
             and (self.path is None or re.search(self.path, path) is not None)
         )
+
+    def _can_befall(self, method: str, path: str, account: str | None) -> bool:
+        """Keep faults that only some calls can suffer from being used up by others."""
+        signing_in = path == SIGN_IN_PATH
+        match self.fault:
+            case "refuse_sign_in":
+                return signing_in
+            case "expire_tokens":
+                return account is not None and not signing_in
+            case "maintenance":
+                return method == "POST"
+            case _:
+                return True
 
 
 @dataclass(slots=True)
@@ -126,8 +143,9 @@ class Faults:
                 continue
             rule.applied += 1
             fate.rules.append(rule)
-            if rule.fault == "slow":
-                fate.delays[rule.when] = fate.delays.get(rule.when, 0.0) + self._delay(rule)
+            if rule.fault in {"slow", "throttle"}:
+                moment = rule.when if rule.fault == "slow" else "throttle"
+                fate.delays[moment] = fate.delays.get(moment, 0.0) + self._delay(rule)
         return fate
 
     def _delay(self, rule: Rule) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import math
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -13,7 +14,8 @@ from starlette.responses import RedirectResponse, Response
 
 from worker.sandbox.answers import ApiError, broken_page, throttled
 from worker.sandbox.bodies import parse_form
-from worker.sandbox.call import Visit, render
+from worker.sandbox.call import Visit, content_kind, render
+from worker.sandbox.faults import SIGN_IN_PATH
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -103,12 +105,11 @@ class Gate:
 
     def _signing_in(self, path: str, headers: Headers, body: bytes) -> str | None:
         """Return whose sign-in this is: it counts in that connection's rate limit."""
-        if path != "/o/token":
+        if path != SIGN_IN_PATH:
             return None
         form = parse_form(body)
         if form.get("grant_type") == "refresh_token":
-            row = self._sandbox.people.refreshable(form.get("refresh_token", ""))
-            return None if row is None else str(row["account"])
+            return self._sandbox.people.owner_of(form.get("refresh_token", ""))
         if form.get("grant_type") == "client_credentials":
             return (basic_credentials(headers.get("authorization")) or (form.get("client_id"), ""))[0] or None
         return form.get("username") or None
@@ -127,10 +128,7 @@ def basic_credentials(authorization: str | None) -> tuple[str, str] | None:
 
 
 def _problem(error: ApiError, headers: Headers) -> Response:
-    try:
-        return render(error.answer(), headers.get("accept"))
-    except ApiError:
-        return render(error.answer(), None)
+    return render(error.answer(), content_kind(headers.get("accept"), strict=False))
 
 
 def _early(fate: Fate, scope: Scope) -> Response | None:
@@ -140,9 +138,9 @@ def _early(fate: Fate, scope: Scope) -> Response | None:
         return broken_page(rule.status)
     rule = fate.has("throttle")
     if rule is not None:
-        seconds = rule.seconds[0] if isinstance(rule.seconds, tuple) else rule.seconds
-        return _problem(throttled(None if seconds is None else int(seconds)), Headers(scope=scope))
-    if fate.has("maintenance") and scope["method"] == "POST":
+        wait = None if rule.seconds is None else math.ceil(fate.delays["throttle"])
+        return _problem(throttled(wait), Headers(scope=scope))
+    if fate.has("maintenance"):
         return RedirectResponse("/maintenance", 302)
     return None
 
@@ -156,14 +154,14 @@ def _into(messages: list[Message]) -> Send:
 
 async def _read(receive: Receive) -> bytes | None:
     """Read the whole body; None if the client left before its end."""
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        body += bytes(message.get("body", b""))
+        body += message.get("body", b"")
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 async def _send(response: Response, scope: Scope, receive: Receive, send: Send) -> int:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from worker.sandbox.people import Bearer
     from worker.sandbox.store import Row, Store
 
+_IMAGES = "/media/uploads/badges/assertion-"
+
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
@@ -83,7 +85,7 @@ class Ledger:
             narrative=new.narrative,
             evidence=json.dumps(new.evidence),
             extensions=json.dumps(new.extensions),
-            image=new_image(entity),
+            image=f"{_IMAGES}{entity}.png",
             acceptance="Unaccepted",
             notify=int(new.notify),
             created_at=moment,
@@ -191,8 +193,8 @@ class Ledger:
 
 
 def new_image(entity: str) -> str:
-    """Return a new path for the baked picture."""
-    return f"/media/uploads/badges/assertion-{entity}-{secrets.token_hex(4)}.png"
+    """Return the path of a picture baked anew: another one than before."""
+    return f"{_IMAGES}{entity}_{secrets.token_hex(4)}.png"
 
 
 def recipient_columns(recipient: Recipient) -> dict[str, Any]:

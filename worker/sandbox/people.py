@@ -116,6 +116,11 @@ class People:
             "SELECT * FROM tokens WHERE refresh_token = ? AND refresh_used = 0", refresh_token
         )
 
+    def owner_of(self, refresh_token: str) -> str | None:
+        """Return whose refresh token this is or was."""
+        row = self._store.one("SELECT account FROM tokens WHERE refresh_token = ?", refresh_token)
+        return None if row is None else str(row["account"])
+
     def retire(self, row: Row) -> None:
         """Use a refresh token up; its access token dies at once."""
         self._store.run("UPDATE tokens SET refresh_used = 1, expires = 0 WHERE token = ?", row["token"])

@@ -103,7 +103,7 @@ def create_by_issuer(call: Call) -> Answer:
     """Make a badge class of the issuer of the path; if the body names one too, it must be the same."""
     issuer = issuer_for(call, call.path("id"), "editor")
     document = _read(call, {})
-    if call.data.get("issuer") not in {None, issuer["entity_id"]}:
+    if call.data.get("issuer") not in (None, issuer["entity_id"]):
         raise refused_fields(issuer=["Could not find matching issuer."])
     return _create(call, issuer, document)
 

@@ -8,6 +8,8 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from starlette.responses import Response
+
 from worker.sandbox.access import badgeclass_for
 from worker.sandbox.answers import Answer, not_found, success
 from worker.sandbox.catalogue import show_badgeclass
@@ -16,8 +18,6 @@ from worker.sandbox.moments import shown, stored_epoch
 from worker.sandbox.views import badgeclasses
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from worker.sandbox.call import Call
     from worker.sandbox.store import Row
 
@@ -161,9 +161,10 @@ def _set(call: Call, code: Row, column: str, value: Any) -> None:
     call.sandbox.store.run(sql, value, code["code"])
 
 
-def archive_code(call: Call) -> Answer:
+def archive_code(call: Call) -> Response:
     """Archive a claim code (S1-05)."""
-    return _switch(call, "archived", on=True)
+    _set(call, _code(call), "archived", 1)
+    return Response(status_code=204)
 
 
 def enable_code(call: Call) -> Answer:

@@ -155,7 +155,7 @@ def _refuse_if_told(call: Call, account: str, refusal: _Refusal) -> None:
     """Refuse whom the options or a fault name; the fault may say with which error."""
     rule = call.visit.fate.has("refuse_sign_in")
     if rule is not None and rule.error:
-        kind = _JSON if "_" in rule.error else _HTML
+        kind = _HTML if " " in rule.error else _JSON  # as the service labels those with blanks
         raise _Refusal({"error": rule.error}, kind=kind)
     if rule is not None or account in call.sandbox.options.refuse_sign_in:
         raise refusal
