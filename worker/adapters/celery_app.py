@@ -1,0 +1,118 @@
+"""Celery, configured for work that must not be lost and may be done twice (facts/celery-ops.md section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from celery import Celery
+from kombu import Queue
+
+# Every delay and run time lies well below the visibility timeout: a message that is worked on longer than
+# that is delivered again on Redis. Long waits live in the database, never as countdowns in the broker.
+SOFT_LIMIT, HARD_LIMIT, VISIBILITY = 240, 300, 900
+
+DISPATCH, AWARDS, RULES = "dispatch", "awards", "rules"
+
+
+def make_celery(broker_url: Callable[[], str]) -> Celery:
+    """Return the Celery application; `broker_url` is asked for when the configuration is first needed."""
+    app = Celery("badge-worker", set_as_current=False)
+    app.add_defaults(lambda: _configuration(broker_url()))
+    return app
+
+
+def _configuration(broker_url: str) -> dict[str, Any]:
+    return {
+        "broker_url": broker_url,
+        **_BROKER,
+        "broker_transport_options": _transport_options(broker_url),
+        **_DELIVERY,
+        **_QUEUES,
+        **_WORKER,
+        **_TIME,
+    }
+
+
+_BROKER: dict[str, Any] = {
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,  # the default gives up after 100 tries and ends the worker
+    "broker_channel_error_retry": True,
+    "broker_heartbeat": 30,
+    # Whoever sends has the row in the database and can send again: never block for long.
+    "task_publish_retry_policy": {
+        "max_retries": 3,
+        "interval_start": 0,
+        "interval_step": 0.2,
+        "interval_max": 1,
+    },
+}
+
+_DELIVERY: dict[str, Any] = {
+    "task_serializer": "json",
+    "event_serializer": "json",
+    "accept_content": ["json"],  # never pickle
+    "task_ignore_result": True,  # truth is in the database; there is no result backend
+    "task_acks_late": True,  # at least once: every task may run twice
+    "task_acks_on_failure": True,  # a failure is in the database already and must not come round again
+    "task_acks_on_timeout": True,
+    "task_reject_on_worker_lost": False,  # would loop for ever over a task that kills its process
+    "task_retry_on_worker_lost": True,  # bounded by max_retries
+    "task_annotations": {"*": {"max_retries": 3, "default_retry_delay": 5}},
+    "task_soft_time_limit": SOFT_LIMIT,
+    "task_time_limit": HARD_LIMIT,
+}
+
+_QUEUES: dict[str, Any] = {
+    # A queue of its own for the dispatcher: it is never behind the work that it hands out.
+    "task_queues": [Queue(DISPATCH), Queue(AWARDS), Queue(RULES)],
+    "task_default_queue": AWARDS,
+    "task_create_missing_queues": False,  # a misspelt queue raises instead of being read by nobody
+    "task_routes": {
+        "awards.dispatch": {"queue": DISPATCH},
+        "awards.*": {"queue": AWARDS},
+        "rules.*": {"queue": RULES},
+    },
+}
+
+_WORKER: dict[str, Any] = {
+    # Calls wait for the provider, so threads; `-P prefork -c 2` works too. Each call has a deadline of its
+    # own, since time limits do not reach into threads.
+    "worker_pool": "threads",
+    "worker_concurrency": 8,
+    "worker_prefetch_multiplier": 1,
+    "worker_eta_task_limit": 1000,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,  # a call under way is better ended than cut
+    "worker_soft_shutdown_timeout": 20.0,  # with REMAP_SIGTERM=SIGQUIT in the environment
+    "worker_enable_soft_shutdown_on_idle": False,
+    "worker_send_task_events": True,  # for Flower
+    "task_send_sent_event": True,
+    "worker_hijack_root_logger": False,  # structlog owns logging
+    "worker_redirect_stdouts": False,
+    "worker_state_db": None,
+}
+
+_TIME: dict[str, Any] = {
+    "timezone": "UTC",
+    "enable_utc": True,
+    # Only intervals are scheduled, so there is nothing to keep in a file between runs.
+    "beat_scheduler": "celery.beat:Scheduler",
+    "beat_max_loop_interval": 5,
+}
+
+
+def _transport_options(broker_url: str) -> dict[str, Any]:
+    if not urlsplit(broker_url).scheme.startswith("redis"):
+        return {"confirm_publish": True}
+    return {
+        "visibility_timeout": VISIBILITY,
+        "unacked_restore_interval": 5,  # look for abandoned messages every 5 s, not every 100
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 10,  # without time-outs a half-open connection hangs for ever
+        "socket_connect_timeout": 5,
+        "health_check_interval": 10,
+        "socket_keepalive": True,
+        "global_keyprefix": "badge-worker:celery:",
+        "queue_order_strategy": "round_robin",
+    }

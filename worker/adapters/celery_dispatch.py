@@ -1,0 +1,57 @@
+"""Handing work to the task workers, through Celery."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from worker.awards import Call
+from worker.errors import QueueUnavailable
+
+log = structlog.get_logger(__name__)
+
+_SELDOM = 0.05  # seconds between two nudges of one process: one dispatcher run serves many
+_AFTER_FAILURE = 10.0  # seconds without nudges after one that failed: a dead broker must not hold up commits
+_FRESH = 2  # seconds for which a nudge is worth anything
+
+
+class CeleryDispatch:
+    """Implements ports.Dispatch."""
+
+    def __init__(self, app: Celery, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._app = app
+        self._monotonic = monotonic
+        self._not_before = 0.0
+
+    def nudge(self) -> None:
+        """Ask for a dispatcher run soon. Never raises: beat asks every second anyway."""
+        now = self._monotonic()
+        if now < self._not_before:
+            return
+        try:
+            self._app.send_task("awards.dispatch", expires=_FRESH, retry=False)
+        except OperationalError as error:
+            log.warning("nudge.failed", reason=str(error))
+            self._not_before = now + _AFTER_FAILURE
+        else:
+            self._not_before = now + _SELDOM
+
+    def send(self, call: Call) -> None:
+        """Send the task for one call; the message is worth nothing once the lease has ended."""
+        name = "awards.look_up" if call.settle else "awards.issue"
+        arguments = {
+            "issuer": call.issuer,
+            "badge": call.badge_id,
+            "awards": call.awards,
+            "lease": call.lease_id,
+        }
+        left = max((call.lease_until - datetime.now(UTC)).total_seconds(), 1.0)
+        try:
+            self._app.send_task(name, kwargs=arguments, expires=left)
+        except OperationalError as error:
+            raise QueueUnavailable(f"the task broker cannot be reached: {error}") from error

@@ -1,0 +1,126 @@
+"""The one place that turns settings into real adapters. Nothing connects before it is first used."""
+
+from __future__ import annotations
+
+import os
+import threading
+from datetime import UTC, datetime
+from functools import cached_property
+
+from celery import Celery
+
+from worker.adapters.badgr.provider import BadgrProvider
+from worker.adapters.badgr.sign_in import Credentials
+from worker.adapters.celery_app import make_celery
+from worker.adapters.celery_dispatch import CeleryDispatch
+from worker.adapters.database.engine import make_engine
+from worker.adapters.database.store import Database
+from worker.adapters.permits import RateLimit, RedisPermits
+from worker.adapters.queues import open_queue
+from worker.adapters.redis_connection import connect
+from worker.adapters.tokens import RedisTokens
+from worker.awarding import Awarding
+from worker.consuming import Consumer, Pace
+from worker.errors import ConfigurationError
+from worker.issuing import IssuerConnection, Issuing
+from worker.ports import EventQueue, Permits, Provider
+from worker.rules.definitions import Badge, Issuer
+from worker.settings import Settings, load_settings
+
+_CREDENTIALS = ("username", "password", "token", "refresh_token", "client_id", "client_secret")
+
+
+def utc_now() -> datetime:
+    """Return now, in UTC: the process's clock, for what need not agree between machines."""
+    return datetime.now(UTC)
+
+
+class Services:
+    """Everything that a process needs, made from its settings when first asked for."""
+
+    def __init__(self, settings: Settings, celery: Celery | None = None) -> None:
+        self.settings = settings
+        self._celery = celery
+
+    @cached_property
+    def database(self) -> Database:
+        """Return the database."""
+        return Database(make_engine(self.settings.database_url.get_secret_value()))
+
+    @cached_property
+    def queue(self) -> EventQueue:
+        """Return the event queue; it is one consumer's and belongs to one thread at a time."""
+        return open_queue(self.settings.required("events_url"))
+
+    @cached_property
+    def celery(self) -> Celery:
+        """Return the Celery application to send tasks with."""
+        return self._celery or make_celery(lambda: self.settings.required("broker_url"))
+
+    @cached_property
+    def dispatch(self) -> CeleryDispatch:
+        """Return how work is handed to the task workers."""
+        return CeleryDispatch(self.celery)
+
+    @cached_property
+    def consumer(self) -> Consumer:
+        """Return this process's consumer."""
+        pace = Pace(self.settings.batch_size, self.settings.batch_wait)
+        return Consumer(self.queue, Awarding(self.database, utc_now), self.dispatch, pace)
+
+    @cached_property
+    def _tokens(self) -> RedisTokens:
+        return RedisTokens(connect(self.settings.required("redis_url")))
+
+    def issuers(self) -> dict[str, Issuer]:
+        """Return the issuers in force."""
+        stored = self.database.issuers()
+        return {name: Issuer.model_validate(definition) for name, definition in stored.items()}
+
+    def permits(self, issuers: dict[str, Issuer]) -> Permits:
+        """Return the rate limits of these issuers."""
+        limits = {
+            name: RateLimit(issuer.rate_limit.calls, issuer.rate_limit.window, issuer.timeout)
+            for name, issuer in issuers.items()
+        }
+        return RedisPermits(connect(self.settings.required("redis_url")), limits)
+
+    def provider(self, issuer_id: str, issuer: Issuer, permits: Permits) -> Provider:
+        """Return an issuer's connection to its provider; raises ConfigurationError without credentials."""
+        found = {name: self.settings.credential(issuer_id, name) for name in _CREDENTIALS}
+        if not any(found.values()):
+            variable = issuer_id.upper().replace("-", "_")
+            raise ConfigurationError(
+                f"issuer {issuer_id}: no credentials; set BADGE_WORKER_ISSUER_{variable}_USERNAME and "
+                "…_PASSWORD, or …_TOKEN, or …_REFRESH_TOKEN"
+            )
+        return BadgrProvider(
+            issuer_id, issuer.url, Credentials(**found), permits, self._tokens, issuer.timeout
+        )
+
+    def issuing(self, issuer_id: str) -> Issuing:
+        """Return what makes this issuer's calls."""
+        issuers = self.issuers()
+        if issuer_id not in issuers:
+            raise ConfigurationError(f"issuer {issuer_id}: not among those applied")
+        issuer, permits = issuers[issuer_id], self.permits(issuers)
+        connection = IssuerConnection(
+            issuer_id, issuer, self.provider(issuer_id, issuer, permits), self._badge
+        )
+        return Issuing(self.database, permits, connection)
+
+    def _badge(self, badge_id: str) -> Badge:
+        return Badge.model_validate(self.database.badge(badge_id))
+
+
+_lock = threading.Lock()
+_made: dict[int, Services] = {}
+
+
+def services() -> Services:
+    """Return this process's services: connections must not be shared across a fork."""
+    with _lock:
+        if os.getpid() not in _made:
+            _made.clear()
+            _made[os.getpid()] = Services(load_settings())
+        return _made[os.getpid()]

@@ -1,0 +1,134 @@
+"""Settings: one frozen object, read once at the start (contract.md section 2).
+
+Sources, the first that has a value wins: the environment (`NAME`, or the file that `NAME_FILE` names), a
+`.env` file, and what a running `badge-worker up` in this folder wrote.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from worker.errors import ConfigurationError
+
+PREFIX = "BADGE_WORKER_"
+HOME = Path(".badge-worker")  # where `up` keeps its data, in the folder where it runs
+_ISSUER = "ISSUER_"
+
+
+class Settings(BaseModel):
+    """Everything that an operator sets. Names are the variables' in lower case, without the prefix."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    database_url: SecretStr = SecretStr("sqlite:///badge-worker.db")
+    events_url: SecretStr | None = None
+    broker_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    badges_file: Path = Path("config/badges.yaml")
+    batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
+    batch_wait: Annotated[float, Field(ge=0, le=10)] = 0.05
+    api_tokens: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    api_jwks_url: str | None = None
+    api_jwt_issuer: str | None = None
+    api_jwt_audience: str | None = None
+    web_host: str = "127.0.0.1"
+    web_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    time_zone: str = "UTC"
+    opigno_webhook_secret: SecretStr | None = None
+    graphql_explorer: bool = False
+    log_format: Literal["console", "json"] | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    issuer: dict[str, SecretStr] = Field(default_factory=dict)
+
+    def required(self, name: str) -> str:
+        """Return a URL that may be missing; raises ConfigurationError naming the variable."""
+        value: SecretStr | None = getattr(self, name)
+        if value is None:
+            raise ConfigurationError(
+                f"{PREFIX}{name.upper()}: missing; set it, or run `badge-worker up` in this folder"
+            )
+        return value.get_secret_value()
+
+    def credential(self, issuer_id: str, name: str) -> str | None:
+        """Return one credential of an issuer, such as `password`, or None."""
+        secret = self.issuer.get(f"{issuer_id.upper().replace('-', '_')}_{name.upper()}")
+        return secret.get_secret_value() if secret else None
+
+
+def load_settings(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """Read the settings; raises ConfigurationError with one line naming the variable that is wrong."""
+    here = folder or Path.cwd()
+    found: dict[str, str] = {}
+    dotenv = {name: value or "" for name, value in dotenv_values(here / ".env").items()}
+    for source in (running(here), dotenv, os.environ if environment is None else environment):
+        found |= _ours(source)
+    values: dict[str, Any] = {"issuer": {}}
+    for name, value in found.items():
+        if name.startswith(_ISSUER):
+            values["issuer"][name.removeprefix(_ISSUER)] = value
+        elif name.lower() in Settings.model_fields and name != "ISSUER" and value.strip():
+            values[name.lower()] = value
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error)) from None
+
+
+def running(folder: Path) -> dict[str, str]:
+    """Return the variables of the `badge-worker up` that runs in this folder; empty if none does."""
+    home = folder / HOME
+    if not is_locked(home / "lock"):
+        return {}
+    try:
+        variables = json.loads((home / "run.json").read_text())["variables"]
+    except (OSError, ValueError, KeyError):  # it is just starting, or just ending
+        return {}
+    return {str(name): str(value) for name, value in variables.items()}
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a living process holds the lock file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _ours(source: Mapping[str, str]) -> dict[str, str]:
+    """Return our variables without the prefix, with the contents of the files that `…_FILE` ones name."""
+    named = {name.removeprefix(PREFIX): value for name, value in source.items() if name.startswith(PREFIX)}
+    found = {name: value for name, value in named.items() if not _names_file(name)}
+    for name in named.keys() - found.keys():
+        target = name.removesuffix("_FILE")
+        if target in found:
+            raise ConfigurationError(f"{PREFIX}{target}: set twice, by itself and by {PREFIX}{name}")
+        try:
+            found[target] = Path(named[name]).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{PREFIX}{name}: cannot read {named[name]}: {error}") from None
+    return found
+
+
+def _names_file(name: str) -> bool:
+    # BADGES_FILE is a setting of its own; a file that holds its value would be BADGES_FILE_FILE.
+    return name.endswith("_FILE") and name != "BADGES_FILE"
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = "_".join(str(step) for step in first["loc"]).upper()
+    return f"{PREFIX}{name}: {first['msg']}"

@@ -1,0 +1,32 @@
+"""Tasks about awards: hand out work, make one call. Names and arguments are on the wire and in Flower."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from worker import issuing
+from worker.bootstrap import services
+
+
+@shared_task(name="awards.dispatch", send_events=False)
+def dispatch() -> None:
+    """Admit what the rate limits have room for, and send a task for each call."""
+    here = services()
+    permits = here.permits(here.issuers())
+    issuing.dispatch(here.database, permits, here.dispatch)
+
+
+@shared_task(name="awards.issue")
+def issue(issuer: str, badge: str, awards: int, lease: str) -> None:  # noqa: ARG001 # Flower shows them
+    """Issue the awards of one lease in one call."""
+    here = services()
+    here.issuing(issuer).issue(lease)
+    here.dispatch.nudge()
+
+
+@shared_task(name="awards.look_up")
+def look_up(issuer: str, badge: str, awards: int, lease: str) -> None:  # noqa: ARG001 # Flower shows them
+    """Look up the uncertain awards of one lease in one call."""
+    here = services()
+    here.issuing(issuer).settle(lease)
+    here.dispatch.nudge()

@@ -1,0 +1,24 @@
+"""Tasks about the rules: the clock, and everybody's evaluation for new and changed badges."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from worker import reevaluation
+from worker.bootstrap import services
+
+
+@shared_task(name="rules.sweep", send_events=False)
+def sweep() -> None:
+    """Award whoever's account came of age since the last sweep."""
+    here = services()
+    if reevaluation.sweep(here.database):
+        here.dispatch.nudge()
+
+
+@shared_task(name="rules.backfill")
+def backfill() -> None:
+    """Work off the evaluations that an `apply` noted."""
+    here = services()
+    if reevaluation.backfill(here.database):
+        here.dispatch.nudge()
