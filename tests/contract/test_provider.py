@@ -36,7 +36,7 @@ class World(Protocol):
     def provider(self) -> Provider: ...
 
     def fail(self, method: str, how: str, saved: int = 0) -> None:
-        """Let the next call of `method` be broken or cut after `saved` grants, throttled, or a refused sign-in."""
+        """Let the next call of `method` be broken or cut (after `saved` grants), throttled, or not let in."""
 
     def holds(self, badgeclass: str = CLASS) -> list[str]:
         """Return the addresses of everything held, oldest first."""
