@@ -40,7 +40,9 @@ MINUTE_MS = 60_000
 class Open(Protocol):
     """Opens a consumer; nothing is refreshed and no name is stale unless a test wants it."""
 
-    def __call__(self, *, refresh_every: float = NEVER, stale_after: float = NEVER) -> RedisStreamQueue: ...
+    def __call__(
+        self, *, min_idle: float = 15, refresh_every: float = NEVER, stale_after: float = NEVER
+    ) -> RedisStreamQueue: ...
 
 
 # Reads what there is, says so, and never acknowledges.
@@ -57,8 +59,12 @@ time.sleep(600)
 def open_consumer(redis_url: str) -> Iterator[Open]:
     with ExitStack() as stack:
 
-        def open_one(*, refresh_every: float = NEVER, stale_after: float = NEVER) -> RedisStreamQueue:
-            queue = RedisStreamQueue(redis_url, refresh_every=refresh_every, stale_after=stale_after)
+        def open_one(
+            *, min_idle: float = 15, refresh_every: float = NEVER, stale_after: float = NEVER
+        ) -> RedisStreamQueue:
+            queue = RedisStreamQueue(
+                redis_url, min_idle=min_idle, refresh_every=refresh_every, stale_after=stale_after
+            )
             stack.callback(queue.close)
             return queue
 
@@ -122,6 +128,15 @@ def test_what_was_not_touched_for_long_goes_to_another(
 
     assert too_soon == []
     assert bodies(other.read(10, wait=0)) == [b"1", b"2"]
+
+
+def test_a_reader_looks_for_abandoned_messages_while_it_waits_for_new_ones(open_consumer: Open) -> None:
+    dead, other = open_consumer(), open_consumer(min_idle=0.3)
+    dead.publish([b"abandoned"])
+    dead.read(10, wait=0)
+
+    # Nor does a wait that is longer than the client's time-out look like an outage.
+    assert bodies(other.read(10, wait=60)) == [b"abandoned"]
 
 
 def test_nobody_takes_over_work_with_hands_that_are_not_empty(
