@@ -5,6 +5,7 @@ BadgeWorkerError
 │   ├── ConfigurationError    a setting, a definition or a command is wrong
 │   │   └── InvalidDefinition badges or issuers as written cannot be used
 │   ├── InvalidEvent          a message is not an event
+│   ├── Unstorable            the database cannot hold the data as it is
 │   ├── Refused               the provider refuses, with its words
 │   └── SignInRefused         the provider does not accept the credentials
 ├── TransientError            trying again may help; nothing happened over there
@@ -16,7 +17,7 @@ BadgeWorkerError
 │   ├── Throttled             the provider said 429, perhaps until when
 │   └── Unreachable           the call never left
 └── UncertainError            it may have happened: look before doing it again
-└── NoAnswer              time-out, cut connection, 5xx
+    └── NoAnswer              time-out, cut connection, 5xx
 """
 
 from __future__ import annotations

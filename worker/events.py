@@ -49,7 +49,7 @@ def _as_text(value: str | int) -> str:
 
 def _instant(text: str) -> datetime:
     try:
-        at = datetime.fromisoformat(text).astimezone(UTC)
+        at = datetime.fromisoformat(text.upper()).astimezone(UTC)  # RFC 3339 knows small letters too
     except OverflowError:  # the first and the last day of the calendar, with an offset
         raise ValueError("not a time of this calendar") from None
     if at < EARLIEST:

@@ -16,8 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from worker.activities import Kind
 from worker.rules.facts import Counted, Facts
 
-# The longest a datetime can reach: about 8,000 years.
-_LONGEST = 8000 * 365 * 86400
+# 1,900 years: from 1970 on, that is still within the calendar, backwards as well as forwards.
+_LONGEST = 1900 * 365 * 86400
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from calendar import monthrange
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -15,8 +16,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from worker.rules.criteria import CRITERIA, Criterion
@@ -24,10 +27,11 @@ from worker.rules.criteria import CRITERIA, Criterion
 Path = tuple[str | int, ...]
 T = TypeVar("T", bound=BaseModel)
 
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)s$")
-_RATE = re.compile(r"^(\d+)/(\d+(?:\.\d+)?)s$")
-_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$")
-_ISSUER_ID = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+_SECONDS = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s"
+_DURATION = re.compile(_SECONDS)
+_RATE = re.compile(rf"([0-9]{{1,9}})/{_SECONDS}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_ISSUER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +51,25 @@ class RateLimit:
 
 
 def _seconds(value: object) -> object:
-    match = _DURATION.match(value) if isinstance(value, str) else None
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if not match:
         raise ValueError("a time in seconds, please, such as 60s")
     return float(match[1])
 
 
 def _rate(value: object) -> object:
-    match = _RATE.match(value) if isinstance(value, str) else None
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
     if not match or int(match[1]) < 1 or float(match[2]) <= 0:
         raise ValueError("calls per seconds, please, such as 100/60s")
     return RateLimit(int(match[1]), float(match[2]))
+
+
+def _write_seconds(seconds: float) -> str:
+    return f"{Decimal(repr(seconds)):f}s"
+
+
+def _write_rate(rate: RateLimit) -> str:
+    return f"{rate.calls}/{_write_seconds(rate.window)}"
 
 
 def _web_address(value: str) -> str:
@@ -67,7 +79,9 @@ def _web_address(value: str) -> str:
 
 
 _Url = Annotated[str, AfterValidator(_web_address)]
-_Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+# What is stored is read again as it was written: both ways speak the operator's notation.
+_Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0), PlainSerializer(_write_seconds)]
+_Rate = Annotated[RateLimit, BeforeValidator(_rate), PlainSerializer(_write_rate)]
 _Text = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[^\x00]*$")]
 
 
@@ -84,7 +98,7 @@ class Issuer(_Definition):
 
     provider: Literal["badgr"]
     url: _Url
-    rate_limit: Annotated[RateLimit, BeforeValidator(_rate)] = RateLimit(100, 60.0)
+    rate_limit: _Rate = RateLimit(100, 60.0)
     settle_after: _Duration = 60.0
     timeout: _Duration = 30.0
 
@@ -101,6 +115,12 @@ class Evidence(_Definition):
 
     url: _Url | None = None
     narrative: _Text | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.url is None and self.narrative is None:
+            raise ValueError("a url or a narrative, please")
+        return self
 
 
 class Expiry(_Definition):
@@ -131,7 +151,7 @@ class Badge(_Definition):
     narrative: _Text | None = None
     evidence: tuple[Evidence, ...] = ()
     expires: Expiry | None = None
-    notify: bool = False
+    notify: Annotated[bool, Field(strict=True)] = False
     status: Literal["published", "disabled"] = "published"
 
     @property
@@ -159,7 +179,7 @@ def read_definitions(document: object) -> tuple[Definitions, list[Problem]]:
     if not isinstance(document, dict):
         return Definitions({}, {}), [Problem((), "a mapping with `issuers` and `badges`, please")]
     problems = [
-        Problem((key,), "unknown; the file has `issuers` and `badges`")
+        Problem((str(key),), "unknown; the file has `issuers` and `badges`")
         for key in document
         if key not in {"issuers", "badges"}
     ]
@@ -182,12 +202,14 @@ def _section(
     read: dict[str, T] = {}
     for key, fields in written.items():
         identifier = str(key)
-        if not pattern.match(identifier):
-            problems.append(Problem((name, key), f"an id like {pattern.pattern}, please"))
+        if not pattern.fullmatch(identifier):
+            problems.append(Problem((name, identifier), f"an id like {pattern.pattern}, please"))
+        if identifier in read:
+            problems.append(Problem((name, identifier), "twice here, as a number and as text; rename one"))
         try:
             read[identifier] = model.model_validate(fields)
         except ValidationError as error:
-            problems.extend(_problems((name, key), error))
+            problems.extend(_problems((name, identifier), error))
     return read
 
 
@@ -228,7 +250,8 @@ def _check_issuer_names(issuers: dict[str, Issuer], problems: list[Problem]) -> 
 def _check_issuing(
     document: dict[str, Any], issuers: dict[str, Issuer], badges: dict[str, Badge], problems: list[Problem]
 ) -> None:
-    written = document.get("issuers") or {}
+    section = document.get("issuers")
+    written = {str(key) for key in section} if isinstance(section, dict) else set()
     taken: dict[tuple[str, str], str] = {}
     for badge_id, badge in badges.items():
         if badge.issue is None:
