@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any, NoReturn
 
@@ -39,11 +40,13 @@ app.set_default()
 app.conf.imports = ("worker.tasks.awards", "worker.tasks.rules")
 
 # Messages of a tick expire before the next one: a stopped worker leaves no pile behind.
-app.conf.beat_schedule = {
+_SCHEDULE: dict[str, dict[str, Any]] = {
     "dispatch": {"task": "awards.dispatch", "schedule": 1.0, "options": {"expires": 1}},
     "sweep": {"task": "rules.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "backfill": {"task": "rules.backfill", "schedule": 5.0, "options": {"expires": 5}},
 }
+app.conf.beat_schedule = _SCHEDULE
+_TICKS = tuple(str(entry["task"]) for entry in _SCHEDULE.values())
 
 
 @setup_logging.connect
@@ -51,6 +54,13 @@ def _set_up_logging(**_: Any) -> None:
     """Keep Celery from taking the root logger: its own lines come out like ours."""
     settings = _settings()
     configure_logging(settings.log_format, settings.log_level)
+    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).addFilter(_no_tick)
+
+
+def _no_tick(record: logging.LogRecord) -> bool:
+    """Let through all but the everyday lines about ticks: they come every second and say nothing."""
+    return record.levelno >= logging.WARNING or not any(tick in record.getMessage() for tick in _TICKS)
 
 
 @task_prerun.connect

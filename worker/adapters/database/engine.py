@@ -28,6 +28,7 @@ def make_engine(database_url: str, pool_size: int = 5) -> Engine:
     if url.drivername == "postgresql+psycopg":
         return create_engine(
             url,
+            hide_parameters=True,  # an error's text goes to logs, and parameters hold addresses
             pool_size=pool_size,
             max_overflow=10,
             pool_pre_ping=True,
@@ -38,7 +39,7 @@ def make_engine(database_url: str, pool_size: int = 5) -> Engine:
             },
         )
     if url.get_backend_name() == "sqlite":
-        return _sqlite(create_engine(url, connect_args={"timeout": 30}))
+        return _sqlite(create_engine(url, hide_parameters=True, connect_args={"timeout": 30}))
     raise ConfigurationError(
         f"BADGE_WORKER_DATABASE_URL: {url.drivername} is not supported; "
         "use postgresql+psycopg://… or sqlite:///…"
