@@ -10,6 +10,8 @@ from typing import Any
 from examples.names import NAMES
 from examples.oddities import broken_lines, unknown_events
 
+# Not any number does: with some, when a badge was earned hinges on where a batch ends. The generator checks.
+SEED = 2023
 DAY = 86400
 SPRING = datetime(2025, 3, 3, 8, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -67,7 +69,7 @@ class Stream:
 
 def sample_lines() -> list[str]:
     """Return the lines of the sample stream, the same ones each time."""
-    rng = random.Random(2025)
+    rng = random.Random(SEED)
     stream = Stream(rng)
     _accounts(stream)
     for user_id in ORDINARY:

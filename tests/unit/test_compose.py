@@ -10,46 +10,32 @@ from typing import Any
 import pytest
 import yaml
 
+from worker.settings import Settings, load_settings
+
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = ["migrate", "consumer", "worker", "beat", "flower"]
 LASTING = [name for name in SERVICES if name != "migrate"]
 
-# The commands and variables of the contract that a deployment may use.
+# The commands of the contract that a deployment may use, and the variables that exist.
 COMMANDS = {"consume", "serve", "sandbox", "publish", "badges apply", "doctor", "healthcheck", "db upgrade"}
 CELERY_COMMANDS = {"worker", "beat", "flower"}
-VARIABLES = {
-    "DATABASE_URL",
-    "EVENTS_URL",
-    "BROKER_URL",
-    "REDIS_URL",
-    "BADGES_FILE",
-    "BATCH_SIZE",
-    "BATCH_WAIT",
-    "API_TOKENS",
-    "SECRET_KEY",
-    "API_JWKS_URL",
-    "API_JWT_ISSUER",
-    "API_JWT_AUDIENCE",
-    "WEB_HOST",
-    "WEB_PORT",
-    "METRICS_PORT",
-    "TIME_ZONE",
-    "OPIGNO_WEBHOOK_SECRET",
-    "GRAPHQL_EXPLORER",
-    "LOG_FORMAT",
-    "LOG_LEVEL",
-}
+VARIABLES = {name.upper() for name in Settings.model_fields if name != "issuer"}
 CREDENTIALS = {"USERNAME", "PASSWORD", "TOKEN", "REFRESH_TOKEN", "CLIENT_ID", "CLIENT_SECRET"}
+ISSUER = rf"ISSUER_[A-Z0-9_]+?_({'|'.join(sorted(CREDENTIALS))})"
+EXAMPLES = {"database_url": "postgresql+psycopg://badge_worker:secret@postgres:5432/badge_worker"}
 
 
-def is_setting(variable: str) -> bool:
-    name = variable.removeprefix("BADGE_WORKER_").removesuffix("_FILE")
-    credential = re.fullmatch(r"ISSUER_[A-Z0-9_]+?_(" + "|".join(CREDENTIALS) + ")", name)
-    return variable.startswith("BADGE_WORKER_") and (
-        name in VARIABLES or variable.removeprefix("BADGE_WORKER_") in VARIABLES or credential is not None
-    )
+def environment_of(service: str, secrets: Path) -> dict[str, str]:
+    """Return a service's environment with each secret in a file of its own below `secrets`."""
+    environment = {}
+    for name, value in SERVICES[service]["environment"].items():
+        secret = Path(value).name
+        if value.startswith("/run/secrets/"):
+            (secrets / secret).write_text(f"{EXAMPLES.get(secret, secret)}\n")
+        environment[name] = value.replace("/run/secrets", str(secrets))
+    return environment
 
 
 def shell_words(service: str) -> list[str]:
@@ -90,11 +76,35 @@ def test_the_schema_comes_before_the_badges() -> None:
 
 
 @pytest.mark.parametrize("service", OURS)
-def test_every_variable_of_ours_is_a_setting(service: str) -> None:
-    ours = [name for name in SERVICES[service]["environment"] if name.startswith("BADGE_WORKER_")]
+def test_every_variable_of_ours_is_a_setting(service: str, tmp_path: Path) -> None:
+    ours = {name for name in environment_of(service, tmp_path) if name.startswith("BADGE_WORKER_")}
+    plain = {re.sub(r"^BADGE_WORKER_|_FILE$", "", name) for name in ours}
 
     assert ours
-    assert [name for name in ours if not is_setting(name)] == []
+    assert {name for name in plain - VARIABLES if not re.fullmatch(ISSUER, name)} == set()
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_the_settings_of_a_service_can_be_read(service: str, tmp_path: Path) -> None:
+    settings = load_settings(environment_of(service, tmp_path), tmp_path)
+
+    assert settings.required("broker_url") == "redis://redis:6379/1"
+    assert settings.required("events_url") == "redis://redis:6379/0?stream=badge-events"
+
+
+def test_the_task_worker_alone_has_the_credentials(tmp_path: Path) -> None:
+    settings = {name: load_settings(environment_of(name, tmp_path), tmp_path) for name in OURS}
+
+    assert settings["worker"].credential("academy", "username") == "academy_username"
+    assert settings["worker"].credential("academy", "password") == "academy_password"
+    assert [name for name in OURS if settings[name].issuer] == ["worker"]
+
+
+@pytest.mark.parametrize("service", ["migrate", "consumer", "worker", "beat"])
+def test_what_needs_the_database_has_it(service: str, tmp_path: Path) -> None:
+    settings = load_settings(environment_of(service, tmp_path), tmp_path)
+
+    assert settings.database_url.get_secret_value() == EXAMPLES["database_url"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -233,6 +243,25 @@ def test_the_example_lists_every_setting_once() -> None:
 
     assert sorted(plain) == sorted(VARIABLES)
     assert {name.removeprefix("ISSUER_ACADEMY_") for name in names if name not in VARIABLES} == CREDENTIALS
+
+
+def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text((ROOT / "config" / "example.env").read_text("utf-8"))
+
+    settings = load_settings({}, tmp_path)
+
+    assert settings.required("events_url") == "redis://127.0.0.1:6379/0?stream=badge-events"
+    assert settings.credential("academy", "username") == "badges@example.org"
+
+
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    text = (ROOT / "config" / "example.env").read_text("utf-8")
+    (tmp_path / ".env").write_text(re.sub(r"^#(BADGE_WORKER_)", r"\1", text, flags=re.MULTILINE))
+    defaults = Settings().model_dump(exclude={"issuer"}, exclude_none=True)
+
+    shown = load_settings({}, tmp_path).model_dump(include=set(defaults))
+
+    assert shown == defaults
 
 
 def dockerfile() -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from datetime import UTC, datetime
@@ -131,6 +132,15 @@ def test_one_line_in_ten_comes_twice() -> None:
     repeated = len(lines()) - len(set(lines()))
 
     assert 80 <= repeated <= 120
+
+
+def test_events_come_out_of_order() -> None:
+    events = [json.loads(line) for line in lines() if oracle_reads(line) == "post.created.v1"]
+    times = [datetime.fromisoformat(event["time"]) for event in events]
+
+    overtaken = sum(one > other for one, other in itertools.pairwise(times))
+
+    assert overtaken >= 100
 
 
 def test_events_of_every_known_type_occur() -> None:
