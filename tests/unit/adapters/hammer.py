@@ -16,25 +16,30 @@ import time
 from worker.adapters.permits import RateLimit, RedisPermits
 from worker.adapters.redis_connection import connect
 
-ARRIVES_WITHIN, ANSWERED_WITHIN = 0.02, 0.2  # seconds
+DEADLINE = 0.3  # seconds that a call may last
+DIES = 0.3  # how many of the calls nobody hears of again
 
 
-def hammer(permits: RedisPermits, rounds: int, arrivals: list[float]) -> None:
+def hammer(permits: RedisPermits, rounds: int, arrivals: list[float], dice: random.Random) -> None:
     for _ in range(rounds):
         permit = permits.acquire("academy", 120)
-        time.sleep(random.uniform(0, ARRIVES_WITHIN))  # noqa: S311 - no secret
-        arrivals.append(time.monotonic())
-        time.sleep(random.uniform(0, ANSWERED_WITHIN))  # noqa: S311 - no secret
-        permit.answered()
+        time.sleep(dice.uniform(0, DEADLINE))
+        if (now := time.monotonic()) < permit.call_by:
+            arrivals.append(now)
+        if dice.random() > DIES:
+            time.sleep(dice.uniform(0, DEADLINE))
+            permit.answered()
 
 
 def main(url: str, calls: str, window: str, threads: str, rounds: str, clock_off: str) -> None:
     right = time.time
     time.time = lambda: right() + float(clock_off)
-    permits = RedisPermits(connect(url), {"academy": RateLimit(int(calls), float(window), deadline=30)})
+    permits = RedisPermits(connect(url), {"academy": RateLimit(int(calls), float(window), DEADLINE)})
     arrivals: list[float] = []
+    dice = random.Random()  # noqa: S311 - no secret
     running = [
-        threading.Thread(target=hammer, args=(permits, int(rounds), arrivals)) for _ in range(int(threads))
+        threading.Thread(target=hammer, args=(permits, int(rounds), arrivals, dice))
+        for _ in range(int(threads))
     ]
     for thread in running:
         thread.start()
