@@ -65,6 +65,9 @@ class Tried:
     app: Starlette
     clock: Clock
     client: httpx.Client
+    badgeclass: str = CLASS
+    issuer: str = ISSUER
+    other_class: str = OTHER_CLASS
     tokens: dict[str, str] = field(default_factory=lambda: {"me": "token-of-me", "you": "token-of-you"})
 
     @property
@@ -84,11 +87,14 @@ class Tried:
         found: list[dict[str, Any]] = response.json()["result"]
         return found
 
-    def award(
-        self, identity: str, badgeclass: str = CLASS, account: str = "me", **more: Any
-    ) -> dict[str, Any]:
+    def award(self, identity: str, badgeclass: str = CLASS, **more: Any) -> dict[str, Any]:
         body = {"recipient": {"identity": identity}, **more}
-        return self.result("POST", f"/v2/badgeclasses/{badgeclass}/assertions", account, json=body)[0]
+        return self.result("POST", f"/v2/badgeclasses/{badgeclass}/assertions", json=body)[0]
+
+    def awards(self, path: str = "", account: str = "me", **query: Any) -> list[str]:
+        """Return whom the class was awarded to, as its list has it."""
+        rows = self.result("GET", path or f"/v2/badgeclasses/{CLASS}/assertions", account, params=query)
+        return [row["recipient"]["plaintextIdentity"] for row in rows]
 
     def sign_in(self, **form: str) -> httpx.Response:
         return self.client.post("/o/token", data=form)
