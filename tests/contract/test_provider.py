@@ -10,8 +10,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from worker.adapters.badgr.provider import BadgrProvider
-from worker.adapters.badgr.sign_in import Credentials
+from worker.adapters.badgr import BadgrProvider, Credentials
 from worker.adapters.memory_provider import MemoryProvider
 from worker.adapters.permits import MemoryPermits, RateLimit
 from worker.adapters.tokens import MemoryTokens
