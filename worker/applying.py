@@ -86,9 +86,8 @@ def apply(store: RulesStore, definitions: Definitions) -> Applied:
             change.raise_version(version)
         else:
             version = state.version
-    log.info(
-        "badges.applied", version=version, changes={each.badge_id: each.change.value for each in changes}
-    )
+    counted = Counter(each.change.value for each in changes)
+    log.info("badges.applied", version=version, **counted)
     return Applied(version, changes)
 
 
