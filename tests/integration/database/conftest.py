@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,21 +44,31 @@ def _migrated(url: str) -> None:
     engine.dispose()
 
 
+@contextmanager
+def _ground(url: str) -> Iterator[Ground]:
+    engine = make_engine(url)
+    yield Ground(engine)
+    engine.dispose()
+
+
+@contextmanager
+def _on_sqlite(template: Path, folder: Path) -> Iterator[Ground]:
+    file = folder / "badge-worker.db"
+    shutil.copyfile(template, file)
+    with _ground(f"sqlite:///{file}") as ground:
+        yield ground
+
+
 @pytest.fixture
 def postgres(postgres_server: Postgres, postgres_template: str) -> Iterator[Ground]:
-    with postgres_server.database(template=postgres_template) as url:
-        engine = make_engine(url)
-        yield Ground(engine)
-        engine.dispose()
+    with postgres_server.database(template=postgres_template) as url, _ground(url) as ground:
+        yield ground
 
 
 @pytest.fixture
 def sqlite(tmp_path: Path, sqlite_template: Path) -> Iterator[Ground]:
-    file = tmp_path / "badge-worker.db"
-    shutil.copyfile(sqlite_template, file)
-    engine = make_engine(f"sqlite:///{file}")
-    yield Ground(engine)
-    engine.dispose()
+    with _on_sqlite(sqlite_template, tmp_path) as ground:
+        yield ground
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -65,3 +76,18 @@ def ground(request: pytest.FixtureRequest) -> Ground:
     """One database of each kind."""
     found: Ground = request.getfixturevalue("sqlite" if request.param == "sqlite" else "postgres")
     return found
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def lasting_ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
+    """One database of each kind for many small tests, which clear it."""
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            folder = request.getfixturevalue("tmp_path_factory").mktemp("lasting")
+            template = request.getfixturevalue("sqlite_template")
+            yield stack.enter_context(_on_sqlite(template, folder))
+        else:
+            server = request.getfixturevalue("postgres_server")
+            template = request.getfixturevalue("postgres_template")
+            url = stack.enter_context(server.database(template=template))
+            yield stack.enter_context(_ground(url))
