@@ -384,6 +384,7 @@ def test_after_an_outage_the_same_consumer_works_on(tmp_path: Path) -> None:
         consumer.publish([b"1", b"2"])
         held = consumer.read(1, wait=0)
         valkey.stop()
+        wait_until(lambda: any(line["event"] == "queue.refresh_failed" for line in logs))
         for attempt in (
             lambda: consumer.read(1, wait=0),
             lambda: consumer.acknowledge(held),
@@ -392,13 +393,29 @@ def test_after_an_outage_the_same_consumer_works_on(tmp_path: Path) -> None:
         ):
             with pytest.raises(QueueUnavailable):
                 attempt()
-        wait_until(lambda: any(line["event"] == "queue.refresh_failed" for line in logs))
 
     with start_valkey(tmp_path, port=port, persistent=True):
         consumer.acknowledge(held)
 
         assert bodies(consumer.read(10, wait=0)) == [b"2"]
         assert consumer.backlog() == 1
+        consumer.close()
+
+
+@pytest.mark.parametrize("call", ["acknowledge", "read"])
+def test_what_was_held_when_a_call_failed_comes_again(call: str, tmp_path: Path) -> None:
+    port = free_port()
+    with start_valkey(tmp_path, port=port, persistent=True) as valkey:
+        consumer = RedisStreamQueue(valkey.url, min_idle=0.3, refresh_every=0.02)
+        consumer.publish([b"dropped with the error"])
+        held = consumer.read(1, wait=0)
+
+    with pytest.raises(QueueUnavailable):
+        consumer.acknowledge(held) if call == "acknowledge" else consumer.read(1, wait=0)
+
+    with start_valkey(tmp_path, port=port, persistent=True):
+        again = wait_until(lambda: consumer.read(1, wait=0.1))
+        assert bodies(again) == [b"dropped with the error"]
         consumer.close()
 
 

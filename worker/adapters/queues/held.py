@@ -42,6 +42,11 @@ class Held:
         with self._lock:
             self._ids.difference_update(ids)
 
+    def clear(self) -> None:
+        """Hold nothing any longer."""
+        with self._lock:
+            self._ids.clear()
+
     def ids(self) -> list[str]:
         """Return what is held, oldest first."""
         with self._lock:

@@ -63,7 +63,8 @@ T = TypeVar("T")
 class RedisStreamQueue:
     """One consumer of the group. Nothing is connected before the first call, and again after an outage.
 
-    Who reads must acknowledge in the end, or close: what is held is kept from the others while we live.
+    Who reads must acknowledge in the end, or close: what is held is kept from the others while we live. Only
+    a call that fails lets go of it: then it comes again, unless it is acknowledged after all before that.
     Times are in seconds: others may take what was not touched for `min_idle`; what we hold is touched every
     `refresh_every`; the name of a consumer that holds nothing is removed after a silence of `stale_after`.
     """
@@ -88,7 +89,7 @@ class RedisStreamQueue:
     def read(self, limit: int, wait: float) -> Sequence[Message]:
         """Return up to `limit` messages; empty-handed, wait up to `wait` seconds for the first."""
         deadline = time.monotonic() + wait
-        with _reaching_redis():
+        with self._letting_go_on_failure():
             messages = self._take(limit, wait)
             while not messages and (left := deadline - time.monotonic()) > 0:
                 messages = self._take(limit, left)
@@ -100,7 +101,7 @@ class RedisStreamQueue:
         if not messages:
             return
         ids = [message.handle for message in messages]
-        with _reaching_redis(), self._redis.pipeline(transaction=True) as pipeline:
+        with self._letting_go_on_failure(), self._redis.pipeline(transaction=True) as pipeline:
             # In one: an entry with one of the two done would count for ever, or be claimed without its body.
             pipeline.xack(self._stream, self._group, *ids)
             pipeline.xdel(self._stream, *ids)
@@ -151,6 +152,16 @@ class RedisStreamQueue:
             log.warning("queue.close_failed", error=str(error))
         finally:
             self._redis.close()
+
+    @contextmanager
+    def _letting_go_on_failure(self) -> Iterator[None]:
+        """Keep nothing from the others that the caller may have dropped with the error; twice is harmless."""
+        try:
+            with _reaching_redis():
+                yield
+        except QueueUnavailable:
+            self._held.clear()
+            raise
 
     def _take(self, limit: int, wait: float) -> list[Message]:
         """Read what is new, else take over what a dead consumer left: not before our own hands are empty."""
