@@ -1,0 +1,167 @@
+# ruff: noqa: PLC0415 # commands load what they need when they run, so that --help is quick
+"""`badge-worker badges`: from the badges file to the rules in force."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.opening import nudge, open_database, open_services
+from worker.cli.options import AsJson
+from worker.cli.output import print_json, print_table, progress, say
+from worker.cli.stopping import Stopped
+from worker.errors import ConfigurationError, InvalidDefinition, TransientError
+
+if TYPE_CHECKING:
+    from worker.adapters.database.store import Database
+    from worker.applying import Applied, BadgeChange
+    from worker.ports import Evaluation
+    from worker.rules.definitions import Definitions
+
+app = typer.Typer(no_args_is_help=True, help="Issuers and badges: the rules.")
+
+_File = Annotated[
+    Path | None, typer.Argument(help="The badges file.", show_default="BADGE_WORKER_BADGES_FILE")
+]
+
+_COLUMNS = ("change", "what", "title", "criterion", "everybody is evaluated")
+
+
+@app.command()
+def check(file: _File = None, as_json: AsJson = False) -> None:
+    """Say whether a badges file is right; name file, line and field of what is not (exit code 1)."""
+    from worker.adapters.badges_file import load_definitions
+
+    file = file or open_services().settings.badges_file
+    problems: list[str] = []
+    said = ""
+    try:
+        definitions = load_definitions(file)
+        said = f"{file}: {len(definitions.badges)} badges, {len(definitions.issuers)} issuers, nothing wrong"
+    except InvalidDefinition as error:
+        problems = error.problems
+    if as_json:
+        print_json({"file": str(file), "ok": not problems, "problems": problems})
+    else:
+        print("\n".join(problems) or said)
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command("list")
+def list_badges(as_json: AsJson = False) -> None:
+    """List the badges in force, and how many people have each."""
+    rows = open_database(open_services()).list_badges()
+    if as_json:
+        print_json(rows)
+        return
+    columns = ("badge", "title", "status", "criterion", "issuer", "version", "awards")
+    cells = (
+        (row.badge_id, row.title, row.status, row.criterion, row.issuer, row.version, row.awards)
+        for row in rows
+    )
+    print_table(f"Badges: {len(rows)}", columns, cells)
+
+
+@app.command()
+def apply(
+    file: _File = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a badges file the rules in force, after showing what changes and asking.
+
+    A badge that is missing from the file is disabled; who has it keeps it. Everybody is evaluated at once for
+    new and changed badges.
+    """
+    from worker import applying
+    from worker.adapters.badges_file import load_definitions
+
+    here = open_services()
+    definitions = load_definitions(file or here.settings.badges_file)
+    database = open_database(here)
+    wanted = _wanted(database, definitions)
+    if wanted:
+        print_table("Changes", _COLUMNS, wanted, err=as_json)
+    if wanted and not yes:
+        _ask()
+    applied = applying.apply(database, definitions)
+    awards = _evaluate(database)
+    nudge(here)
+    _tell(applied, awards, as_json=as_json)
+
+
+def _wanted(database: Database, definitions: Definitions) -> list[tuple[object, ...]]:
+    """Return a row for each issuer and badge that these definitions would add, change or disable."""
+    from worker.applying import changes_between
+
+    with database.change() as stored:  # only looked at: nothing is locked, nothing changed
+        issuers, changes = stored.issuers(), changes_between(stored.badges(), definitions)
+    after = {name: issuer.model_dump(mode="json") for name, issuer in definitions.issuers.items()}
+    rows: list[tuple[object, ...]] = [
+        (_change_of(issuers.get(name), after.get(name)), f"issuer {name}", "", "", "")
+        for name in sorted(issuers.keys() | after.keys())
+        if issuers.get(name) != after.get(name)
+    ]
+    return rows + [_cells(change) for change in changes]
+
+
+def _change_of(before: object, after: object) -> str:
+    if before is None:
+        return "added"
+    return "removed" if after is None else "changed"
+
+
+def _cells(change: BadgeChange) -> tuple[object, ...]:
+    badge = change.badge
+    return (
+        change.change.value,
+        f"badge {change.badge_id}",
+        badge.title,
+        ", ".join(badge.criteria),
+        "yes" if change.backfill else "no",
+    )
+
+
+def _ask() -> None:
+    """Go on only if somebody agrees; raises ConfigurationError where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise ConfigurationError("badges apply: nobody is here to ask; --yes makes it so without asking")
+    if not typer.confirm("Make it so?", err=True):
+        say("nothing was changed")
+        raise typer.Exit(1)
+
+
+def _evaluate(database: Database) -> int:
+    """Work off the evaluations that are noted, with those that an earlier `apply` left; return new awards."""
+    from worker import reevaluation
+
+    with progress("[progress.description]{task.description}", "{task.fields[found]} new awards") as display:
+        task = display.add_task("evaluating everybody", total=None, found=0)
+
+        def show(evaluation: Evaluation) -> None:
+            display.update(
+                task, description=f"evaluating everybody for {evaluation.badge_id}", found=evaluation.found
+            )
+
+        try:
+            return reevaluation.backfill(database, show)
+        except (Stopped, TransientError):
+            say("the rules are in force; beat goes on with evaluating everybody, and so does `badges apply`")
+            raise
+
+
+def _tell(applied: Applied, awards: int, *, as_json: bool) -> None:
+    if as_json:
+        changes = [
+            {"badge_id": each.badge_id, "change": each.change.value, "backfill": each.backfill}
+            for each in applied.changes
+        ]
+        print_json({"version": applied.version, "changes": changes, "new_awards": awards})
+        return
+    counted = Counter(each.change.value for each in applied.changes)
+    said = ", ".join(f"{times} {change}" for change, times in counted.items()) or "no badge changed"
+    print(f"version {applied.version} of the rules is in force: {said}; {awards} new awards")

@@ -1,0 +1,121 @@
+# ruff: noqa: PLC0415 # commands load what they need when they run, so that --help is quick
+"""Commands that run until they are stopped: `consume` and `sandbox`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+import typer
+
+from worker.cli.opening import open_database, open_services
+from worker.cli.stopping import StopRequest, stopping
+from worker.errors import ConfigurationError, DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from worker.bootstrap import Services
+    from worker.sandbox import SeedBadgeClass
+
+log = structlog.get_logger(__name__)
+
+_GRACE = 9.5  # seconds to finish the batch in hand; container runtimes kill after ten
+_PAUSE = 1.0  # seconds between two looks for the database
+
+
+def consume(
+    until_idle: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="End when nothing was unread or pending for so long (all consumers).",
+        ),
+    ] = None,
+) -> None:
+    """Run one consumer: take events from the queue, keep counts, decide awards. Run as many as needed.
+
+    Waits for a database or a queue that cannot be reached. SIGTERM and Ctrl-C finish the batch in hand.
+    """
+    here = open_services(quiet=False)
+    consumer = here.consumer
+    here.settings.required("broker_url")  # or the first award would find out
+    with stopping(_GRACE) as stop:
+        _await_schema(here, stop)
+        done = consumer.run(stop, until_idle)
+    log.info(
+        "consumer.ended",
+        events=done.events,
+        awards=done.awards,
+        dead=done.dead,
+        unknown=sum(done.unknown.values()),
+    )
+    raise typer.Exit(stop.exit_code)
+
+
+def _await_schema(here: Services, stop: StopRequest) -> None:
+    """Wait for the database; raises ConfigurationError if its schema is missing or old."""
+    said = False
+    while not stop.is_set():
+        try:
+            open_database(here)
+        except DatabaseUnavailable as error:
+            if not said:
+                log.warning("consumer.waits", error=type(error).__name__, reason=str(error))
+            said = True
+            stop.wait(_PAUSE)
+        else:
+            return
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0: any free port.")] = 0,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    data: Annotated[
+        Path | None, typer.Option(help="A SQLite file that keeps its state; in memory without it.")
+    ] = None,
+    rate_limit: Annotated[
+        str, typer.Option(metavar="CALLS/SECONDS", help="For each connection; `none` for no limit.")
+    ] = "100/60s",
+    badges: Annotated[
+        Path | None, typer.Option(help="Create the badge classes of this badges file, under their ids.")
+    ] = None,
+    public_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="How others reach it: stands in every URL it answers.")
+    ] = None,
+) -> None:
+    """Run the Badgr API sandbox: a stand-in for the provider. Prints its URL on the first line.
+
+    Any credentials sign in; a connection is an account. /sandbox/assertions lists all that it holds,
+    /sandbox/calls every call, and POST /sandbox/faults makes it slow, wrong or unreachable.
+    """
+    from worker.logs import configure_logging
+    from worker.sandbox import SandboxOptions, serve
+
+    configure_logging()
+    try:
+        options = SandboxOptions(
+            rate_limit=None if rate_limit == "none" else rate_limit,
+            data=data,
+            badgeclasses=seeds_of(badges) if badges else (),
+            public_url=public_url,
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"--rate-limit: {error}, or none") from None
+    try:
+        serve(options, host, port, ready=lambda url: print(url, flush=True))
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+
+
+def seeds_of(badges_file: Path) -> list[SeedBadgeClass]:
+    """Return the badge classes that a badges file names."""
+    from worker.adapters.badges_file import load_definitions
+    from worker.sandbox import SeedBadgeClass
+
+    badges = load_definitions(badges_file).badges.values()
+    return [
+        SeedBadgeClass(badge.issue.badgeclass, badge.title, badge.issue.issuer)
+        for badge in badges
+        if badge.issue is not None
+    ]

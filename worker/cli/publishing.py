@@ -1,0 +1,131 @@
+# ruff: noqa: PLC0415 # commands load what they need when they run, so that --help is quick
+"""`badge-worker publish`: events from a file to the event queue."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, BinaryIO
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from worker.cli.opening import open_services
+from worker.cli.options import AsJson
+from worker.cli.output import print_json, printable, progress, say
+from worker.errors import InvalidEvent, QueueUnavailable
+
+_CHUNK_LINES = 1000
+_CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLine:
+    """A line that is no event, and why."""
+
+    line: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a file's lines. `unknown` counts accepted events of types that are not ours."""
+
+    file: str
+    lines: int = 0
+    accepted: int = 0
+    refused: list[RefusedLine] = field(default_factory=list)
+    unknown: Counter[str] = field(default_factory=Counter)
+    error: str | None = None
+
+
+def publish(
+    file: Annotated[typer.FileBinaryRead, typer.Argument(help="Events as JSON lines; - for stdin.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Send every line as it is, unchecked.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put events on the event queue, where they are durable when this ends.
+
+    Each line is checked first: a bad one is named on stderr and left out, and the exit code is 1. Publishing
+    a file twice does no harm, since an event that comes again counts once.
+    """
+    here = open_services()
+    queue = here.queue
+    report = Report(file.name)
+    try:
+        with _bar(file) as bar:
+            lines = _read(file, report, bar)
+            _send(lines if raw else _checked(lines, report), report, queue.publish)
+    except QueueUnavailable as error:
+        report.error = f"the event queue cannot be reached: {error}"
+    finally:  # a signal, too, is told how far it came
+        _tell(report, as_json=as_json)
+    raise typer.Exit(1 if report.error or report.refused else 0)
+
+
+def _bar(file: BinaryIO) -> Progress:
+    """Return a progress bar over the file's bytes; a stream has no end to show."""
+    columns = (TextColumn("publishing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    bar = progress(*columns)
+    try:
+        size = os.fstat(file.fileno()).st_size or None
+    except (OSError, io.UnsupportedOperation):
+        size = None
+    bar.add_task("publishing", total=size)
+    return bar
+
+
+def _read(file: BinaryIO, report: Report, bar: Progress) -> Iterator[bytes]:
+    """Give each line that is not blank, without its line break."""
+    for line in file:
+        report.lines += 1
+        bar.advance(bar.task_ids[0], len(line))
+        if not line.isspace():
+            yield line.rstrip(b"\r\n")
+
+
+def _checked(lines: Iterable[bytes], report: Report) -> Iterator[bytes]:
+    """Give the lines that are events, and name the others."""
+    from worker.events import UnknownEvent, parse_event
+
+    for body in lines:
+        try:
+            event = parse_event(body, datetime.now(UTC))
+        except InvalidEvent as error:
+            report.refused.append(RefusedLine(report.lines, str(error)))
+            print(f"{report.file}:{report.lines}: {printable(str(error))}", file=sys.stderr)
+            continue
+        if isinstance(event, UnknownEvent):
+            report.unknown[event.type] += 1
+        yield body
+
+
+def _send(lines: Iterable[bytes], report: Report, send: Callable[[list[bytes]], int]) -> None:
+    """Send many lines at once: a round trip for each would be a hundred times slower."""
+    chunk: list[bytes] = []
+    size = 0
+    for body in lines:
+        chunk.append(body)
+        size += len(body)
+        if len(chunk) >= _CHUNK_LINES or size >= _CHUNK_BYTES:
+            report.accepted += send(chunk)
+            chunk, size = [], 0
+    if chunk:
+        report.accepted += send(chunk)
+
+
+def _tell(report: Report, *, as_json: bool) -> None:
+    if report.error:
+        say(f"{report.error}; it has {report.accepted} events of the {report.lines} lines read so far")
+    if as_json:
+        print_json(report)
+        return
+    print(f"{report.accepted} events accepted, {len(report.refused)} refused")
+    if report.unknown:
+        types = ", ".join(f"{printable(name)} ({times})" for name, times in report.unknown.most_common())
+        say(f"{report.unknown.total()} of them are of types that the worker passes over: {types}")

@@ -1,0 +1,74 @@
+"""Ending by a signal: 130 after SIGINT, 143 after SIGTERM, as shells have it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(BaseException):
+    """A signal asks this command to stop; raised in the main thread wherever it is, so that it unwinds."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+class StopRequest(threading.Event):
+    """Set once a signal asked to stop; `exit_code` is the one to end with then, else 0."""
+
+    exit_code = 0
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Turn signals into Stopped for as long as the block lasts."""
+
+    def stop(number: int) -> NoReturn:
+        raise Stopped(number)
+
+    with _handled_by(stop):
+        yield
+
+
+@contextmanager
+def stopping(grace: float) -> Iterator[StopRequest]:
+    """Turn signals into a request that the block looks at, so that it can finish what it has in hand.
+
+    A block that is still there `grace` seconds after the first signal is cut short: the process ends at once.
+    """
+    request = StopRequest()
+    cut = threading.Timer(grace, lambda: os._exit(request.exit_code))
+    cut.daemon = True
+
+    def ask(number: int) -> None:
+        if not request.is_set():
+            request.exit_code = 128 + number
+            request.set()
+            cut.start()
+
+    with _handled_by(ask):
+        try:
+            yield request
+        finally:
+            cut.cancel()
+
+
+@contextmanager
+def _handled_by(act: Callable[[int], None]) -> Iterator[None]:
+    def handle(number: int, _frame: FrameType | None) -> None:
+        act(number)
+
+    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
