@@ -10,8 +10,8 @@ import structlog
 
 LogFormat = Literal["console", "json"]
 
-# Their INFO lines print URLs with addresses in them.
-_TALKATIVE = ("httpx", "httpcore")
+# The first two print URLs with addresses in them at INFO; the third tells how it is set up.
+_TALKATIVE = ("httpx", "httpcore", "alembic")
 
 
 def configure_logging(log_format: LogFormat | None = None, level: str = "info") -> None:

@@ -74,7 +74,10 @@ class World:
 
     def pending(self) -> dict[str, int]:
         """Return how many entries each consumer holds unacknowledged."""
-        consumers = self.client.xinfo_consumers(STREAM, GROUP)
+        try:
+            consumers = self.client.xinfo_consumers(STREAM, GROUP)
+        except redis.ResponseError:  # the first consumer has not made the group yet
+            return {}
         return {each["name"].decode(): each["pending"] for each in consumers}
 
     def held(self) -> list[dict[str, Any]]:
@@ -124,7 +127,7 @@ def kill_consumer_with_entries_pending(world: World, bodies: list[bytes]) -> Non
         consumer = world.start("-m", "worker", "consume")
         for body in bodies:
             world.client.xadd(STREAM, {"event": body})
-        wait_until(lambda: any(world.pending().values()), what="entries in a consumer's hands")
+        wait_until(lambda: any(world.pending().values()), timeout=60, what="entries in a consumer's hands")
         consumer.signal(signal.SIGKILL)
         consumer.wait()
     assert sum(world.pending().values()) > 0

@@ -121,7 +121,7 @@ def _count(column: str, condition: str) -> str:
     """Return a column that counts a badge's due awards of one sort, no further than it matters."""
     return (
         "(SELECT count(*) FROM (SELECT 1 FROM awards a WHERE a.badge_id = b.id AND a.state = 'pending' "
-        f"AND a.due_at <= :at AND a.issuer = :issuer AND {condition} LIMIT :most) some) AS {column}"
+        f"AND a.due_at <= :at AND a.issuer = :issuer AND {condition} LIMIT :most) few) AS {column}"
     )
 
 
