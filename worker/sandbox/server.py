@@ -70,7 +70,8 @@ def serve(
 ) -> None:
     """Answer calls until SIGINT (ends with KeyboardInterrupt) or SIGTERM; port 0 means any free one.
 
-    `ready` is called with the sandbox's URL once it listens. Raises OSError when the port is taken.
+    `ready` is called with the sandbox's URL once it listens. Raises OSError when the port is taken
+    or the data file cannot be used.
     """
     with _listen(host, port) as listener:
         url = _url(host, listener)
@@ -82,7 +83,7 @@ def serve(
 def running(options: SandboxOptions, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Answer calls from a thread of this process for as long as the block lasts; gives the URL.
 
-    Raises OSError when the port is taken.
+    Raises OSError when the port is taken or the data file cannot be used.
     """
     listening = threading.Event()
     with _listen(host, port) as listener:

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 
 Row = sqlite3.Row
 
+# What was answered outlives the process at once, a power cut after the next checkpoint.
+_PRAGMAS = """
+PRAGMA busy_timeout = 5000;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+"""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS accounts (
     account TEXT PRIMARY KEY, entity_id TEXT NOT NULL UNIQUE, first_name TEXT NOT NULL DEFAULT '',
@@ -57,17 +63,23 @@ CREATE INDEX IF NOT EXISTS calls_time ON calls (time);
 
 
 class Store:
-    """One connection, used by one event loop; each statement is its own transaction."""
+    """One connection, used by one event loop; each statement is its own transaction.
+
+    Raises OSError when the file cannot be used.
+    """
 
     def __init__(self, data: Path | None) -> None:
+        if data is not None:
+            data.touch(mode=0o600)  # it holds addresses and tokens
         self._connection = sqlite3.connect(
             ":memory:" if data is None else data, isolation_level=None, check_same_thread=False
         )
         self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.execute("PRAGMA busy_timeout = 5000")
-        self._connection.executescript(_SCHEMA)
+        try:
+            self._connection.executescript(_PRAGMAS + _SCHEMA)
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise OSError(f"{data} cannot hold a sandbox's data: {error}") from error
 
     def one(self, sql: str, *values: Any) -> Row | None:
         """Return the first row, if there is one."""

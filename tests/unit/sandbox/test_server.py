@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -76,6 +77,19 @@ def test_an_award_is_saved_although_its_client_has_hung_up(client: httpx.Client)
         client.post(PATH, json=ANN, timeout=0.05)
 
     assert eventually(lambda: held(client))[0]["recipient"] == "ann@example.org"
+
+
+def test_of_many_calls_at_once_exactly_as_many_pass_as_may() -> None:
+    options = SandboxOptions(rate_limit="20/60s", badgeclasses=SEEDS, tokens={"t": "me"})
+
+    with (
+        running(options) as url,
+        httpx.Client(base_url=url, headers=HEADERS) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        answers = list(pool.map(lambda _: client.get(PATH).status_code, range(60)))
+
+    assert sorted(answers) == [200] * 20 + [429] * 40
 
 
 def test_a_call_that_breaks_off_in_its_body_is_no_award(client: httpx.Client) -> None:
