@@ -166,7 +166,7 @@ class Whole:
         path = self.folder / RUN_FILE
         described = {
             "pid": os.getpid(),
-            "variables": self.variables,
+            "variables": {PREFIX + name: value for name, value in self.variables.items()},
             "urls": {"sandbox": self.sandbox_url, "events": self.variables["EVENTS_URL"]},
         }
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
