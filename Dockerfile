@@ -9,15 +9,16 @@ RUN /opt/venv/bin/pip install --require-hashes --requirement requirements/runtim
 COPY pyproject.toml README.md LICENSE ./
 COPY worker worker
 RUN /opt/venv/bin/pip install --no-deps .
+# The sample that `badge-worker demo` plays lies inside the package when there is no checkout.
+COPY examples/events.jsonl examples/expected.json config/badges.yaml \
+    /opt/venv/lib/python3.12/site-packages/worker/examples/
 
 FROM python:3.12-slim
 RUN groupadd --gid 10001 badge && \
     useradd --uid 10001 --gid badge --no-create-home --home-dir /tmp --shell /usr/sbin/nologin badge
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
-# What an operator edits, and the sample that `badge-worker demo` plays.
-COPY config config
-COPY examples examples
+COPY config/badges.yaml config/
 ENV PATH=/opt/venv/bin:$PATH HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 CMD ["badge-worker", "--help"]

@@ -11,8 +11,10 @@ from typing import Any
 import fakeredis
 import pytest
 import redis
+import typer.main
 
 from examples.bodies import IDS
+from worker.cli.application import app
 from worker.events import UnknownEvent, parse_event
 
 ROOT = Path(__file__).parents[2]
@@ -89,3 +91,45 @@ def test_the_secrets_that_are_made_are_those_that_are_used() -> None:
     used = set(re.findall(r"/config/secrets/(\w+)", text("docker-compose.yml")))
 
     assert made == used
+
+
+def commands() -> dict[str, set[str]]:
+    """Return every command, as it is typed, with its options."""
+    found: dict[str, set[str]] = {}
+
+    def walk(command: Any, path: str) -> None:
+        found[path] = {name for each in command.params for name in each.opts}
+        for name, inner in getattr(command, "commands", {}).items():
+            walk(inner, f"{path} {name}".strip())
+
+    walk(typer.main.get_command(app), "")
+    return found
+
+
+COMMANDS = commands()
+MENTIONING = [*DOCUMENTS, *(ROOT / name for name in ("README.md", "docker-compose.yml"))]
+MENTIONING += [ROOT / "config" / name for name in ("badges.yaml", "example.env")]
+
+
+def mentions(document: Path) -> list[list[str]]:
+    """Return what follows `badge-worker` in code, word by word; prose that begins with the name is none."""
+    found = re.findall(r"(`?)badge-worker ([a-z-]+[^`#|&\n]*)", document.read_text("utf-8"))
+    first_words = {name.split()[0] for name in COMMANDS if name}
+    return [line.split() for tick, line in found if tick or line.split()[0] in first_words]
+
+
+@pytest.mark.parametrize("document", MENTIONING, ids=lambda path: path.name)
+def test_commands_that_are_mentioned_exist(document: Path) -> None:
+    for words in mentions(document):
+        name = max((name for name in COMMANDS if words[: len(name.split())] == name.split()), key=len)
+        group = any(other.startswith(f"{name} ") for other in COMMANDS)
+        options = {word for word in words if word.startswith("--")}
+        assert name, words
+        assert not group or words == name.split(), words
+        assert options <= COMMANDS[name], words
+
+
+def test_the_documents_mention_the_commands_that_operators_need() -> None:
+    mentioned = {" ".join(words[:2]) for document in MENTIONING for words in mentions(document)}
+
+    assert {"db upgrade", "badges apply", "awards list", "dead-letters list"} <= mentioned
