@@ -36,14 +36,14 @@ def population(
     """Return so many people and so many events about them, registrations included; the same for a seed.
 
     Half of the people are old enough for the badge that needs ten years, the others will not be before 2035.
-    Every fiftieth has no address. Connections are unique: a pair is established once.
+    Every fiftieth has no address. A pair is established once, and nobody studies the same thing twice.
     """
     rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
     users = [f"user-{number}" for number in range(people)]
     each = max(1, (events - people) // people)
     bodies = [_registered(user_id, number) for number, user_id in enumerate(users)]
     paths = [f"path-{number}" for number in range(max(3, each // 5))]
-    pairs: set[tuple[str, str]] = set()
+    pairs: set[tuple[str, str]] = set()  # of people, and of a kind with who studied what
     while len(bodies) < events:
         bodies.append(_something(rng, users, paths, pairs, len(bodies)))
     return Population(_definitions(each, paths, issuer_url), bodies)
@@ -96,10 +96,13 @@ def _something(
         )
     if what < 0.6 and (pair := _new_pair(rng, users, pairs)):
         return _event(number, "connection.established.v1", at, {"user_ids": pair})
-    studied = {"user_id": user_id, "learning_path_id": rng.choice(paths)}
-    if what < 0.8:
-        return _event(number, "learning_path.enrolled.v1", at, studied)
-    return _event(number, "learning_path.completed.v1", at, {**studied, **_verdict(rng)})
+    kind = "learning_path.enrolled.v1" if what < 0.8 else "learning_path.completed.v1"
+    path = rng.choice(paths)
+    if (kind, f"{user_id} {path}") in pairs:  # once each: `earned_at` of a second one depends on the order
+        return _event(number, "post.created.v1", at, {"user_id": user_id, "post_id": f"post-{number}"})
+    pairs.add((kind, f"{user_id} {path}"))
+    verdict = _verdict(rng) if kind == "learning_path.completed.v1" else {}
+    return _event(number, kind, at, {"user_id": user_id, "learning_path_id": path, **verdict})
 
 
 def _new_pair(rng: random.Random, users: list[str], pairs: set[tuple[str, str]]) -> list[str] | None:

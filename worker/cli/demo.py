@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -28,6 +29,7 @@ from worker.settings import load_settings
 
 TIME_LIMIT = 150.0  # seconds until a demo that does not end has failed
 _UNSETTLED = {AwardState.PENDING.value, AwardState.ISSUING.value}
+_WIDTH = 140  # characters
 _SHOWN = 12  # rows of a table that could have hundreds
 
 Issued = Counter[tuple[str, str, str]]  # badge, address, earned at
@@ -50,13 +52,19 @@ def demo() -> None:
     """
     settings = load_settings()
     configure_logging(settings.log_format, "warning" if settings.log_level == "info" else settings.log_level)
-    console = Console()
+    console = _console()
     try:
         with stoppable(), tempfile.TemporaryDirectory(prefix="badge-worker-demo-") as folder:
             right = _run(console, Path(folder))
     except Stopped as stopped:
         raise typer.Exit(stopped.exit_code) from None
     raise typer.Exit(0 if right else 1)
+
+
+def _console() -> Console:
+    """Return a console wide enough for a whole URL in a row: one that can be clicked and copied."""
+    console = Console()
+    return console if console.width >= _WIDTH else Console(width=_WIDTH)
 
 
 def _run(console: Console, folder: Path) -> bool:
@@ -155,19 +163,19 @@ def _normal(instant: str) -> str:
 
 def _show_badges(console: Console, sample: Sample, held: list[dict[str, Any]]) -> None:
     names = _badges_by_class(sample)
-    table = Table(title=f"Badges earned: {len(held)}", title_justify="left")
+    table = Table(title=f"Badges earned: {len(held)}", title_justify="left", box=SIMPLE_HEAD)
     for column in ("badge", "person", "earned", "assertion"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     ordered = sorted(held, key=lambda each: (names.get(each["badgeclass"], ""), each["issuedOn"]))
     for each in ordered:
         badge = names.get(each["badgeclass"], each["badgeclass"])
-        table.add_row(badge, each["recipient"], each["issuedOn"][:19], each["url"])
+        table.add_row(badge, each["recipient"], each["issuedOn"][:10], each["url"])
     console.print(table)
 
 
 def _show_dead_letters(console: Console, whole: Whole) -> None:
     letters = whole.services.database.list_dead_letters()
-    table = Table(title=f"Dead letters: {len(letters)}", title_justify="left")
+    table = Table(title=f"Dead letters: {len(letters)}", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("times", justify="right")
     table.add_column("reason", overflow="fold")
     for letter in letters[:_SHOWN]:
