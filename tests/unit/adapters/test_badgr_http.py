@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.adapters.wire import Wire, answers, hangs_up, response
+from tests.unit.adapters.wire import CERTIFICATE, Wire, answers, hangs_up, response
 from worker import __version__
 from worker.adapters.badgr.deadline import Deadline, DeadlineStream
 from worker.adapters.badgr.http import Http, Request
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GET = Request("GET", "/v2/things")
-SHORT = 0.3  # seconds: long enough for an answer on this machine, short enough to wait for
+SHORT = 1.0  # seconds: long enough to connect on a busy machine, short enough to wait for
 LONG = 30.0
 
 
@@ -240,7 +240,7 @@ def test_a_server_that_does_not_read_is_given_up() -> None:
 
         with pytest.raises(NoAnswer, match="not sent in time"):
             Http(f"http://127.0.0.1:{server.getsockname()[1]}").send(
-                Request("POST", "/a", json="x" * 20_000_000), Deadline.after(SHORT)
+                Request("POST", "/a", json="x" * 20_000_000), Deadline.after(2 * SHORT)
             )
 
         thread.join()
@@ -347,3 +347,39 @@ def test_tls_is_checked_against_known_authorities() -> None:
 
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+@pytest.fixture
+def _known_authority(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+
+
+@pytest.mark.usefixtures("_known_authority")
+def test_a_call_over_tls_is_answered() -> None:
+    with Wire(answers(200, "x" * 100_000), tls=True).listening() as wire:
+        status, content = send(wire, Request("POST", "/a", json="y" * 100_000))
+
+    assert (status, len(content)) == (200, 100_000)
+    assert len(wire.json()) == 100_000
+
+
+@pytest.mark.usefixtures("_known_authority")
+@pytest.mark.parametrize("script", [drips, drips_its_body], ids=["dripping-head", "dripping-body"])
+def test_a_call_over_tls_ends_with_its_deadline(script: Callable[[socket.socket], None]) -> None:
+    with Wire(script, tls=True).listening() as wire, pytest.raises(NoAnswer, match="no answer in time"):
+        send(wire, seconds=SHORT)
+
+
+@pytest.mark.usefixtures("_known_authority")
+def test_a_broken_answer_over_tls_leaves_it_open_what_happened() -> None:
+    with Wire(cut_in_the_body, tls=True).listening() as wire, pytest.raises(NoAnswer):
+        send(wire)
+
+
+def test_a_server_that_nobody_vouches_for_is_never_told_anything() -> None:
+    wire = Wire(answers(200), tls=True)
+
+    with wire.listening(), pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+        send(wire)
+
+    assert wire.requests == []

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import threading
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     Script = Callable[[socket.socket], None]
+
+# Of "localhost" and 127.0.0.1, signed by itself, good for a century.
+CERTIFICATE = Path(__file__).parent / "tls" / "certificate.pem"
 
 
 class Wire:
@@ -21,8 +26,9 @@ class Wire:
     `requests` are the whole requests as they came.
     """
 
-    def __init__(self, *scripts: Script) -> None:
+    def __init__(self, *scripts: Script, tls: bool = False) -> None:
         self.requests: list[bytes] = []
+        self._tls = _tls() if tls else None
         self.url = ""
         self._scripts = list(scripts)
         self._guard = threading.Lock()
@@ -30,7 +36,8 @@ class Wire:
     @contextmanager
     def listening(self) -> Iterator[Wire]:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            self.url = f"http://127.0.0.1:{server.getsockname()[1]}"
+            scheme = "https" if self._tls else "http"
+            self.url = f"{scheme}://127.0.0.1:{server.getsockname()[1]}"
             threads = [threading.Thread(target=self._accept, args=(server,))]
             threads[0].start()
             try:
@@ -47,8 +54,8 @@ class Wire:
                 return
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
+    def _serve(self, plain: socket.socket) -> None:
+        with suppress(OSError), plain, self._encrypted(plain) as connection:
             request = read_request(connection)
             if not request:
                 return
@@ -56,6 +63,9 @@ class Wire:
                 self.requests.append(request)
                 script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
             script(connection)
+
+    def _encrypted(self, plain: socket.socket) -> socket.socket:
+        return self._tls.wrap_socket(plain, server_side=True) if self._tls else plain
 
     def text(self, number: int = 0) -> str:
         return self.requests[number].decode()
@@ -72,6 +82,12 @@ class Wire:
 
     def json(self, number: int = 0) -> Any:
         return json.loads(self.body(number))
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE, CERTIFICATE.with_name("key.pem"))
+    return context
 
 
 def read_request(connection: socket.socket) -> bytes:

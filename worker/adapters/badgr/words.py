@@ -28,7 +28,7 @@ def words_of(answer: Answer) -> str:
     """Return what an answer says, on one line and not too long; a sentence of ours if it says nothing."""
     found = answer.json()
     if found is None:
-        text = answer.body[: 16 * 1024].decode("utf-8", "replace")
+        text = answer.body[: 8 * 1024].decode("utf-8", "replace")
         said = _TAG.sub(" ", _UNSEEN.sub(" ", text))
     else:
         said = "; ".join(_said(found))
