@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Engine, event, func, select, text, update
 
+from tests.support.running import holding
 from tests.support.waiting import wait_until
 from worker.adapters.database.listings import AwardFilter
 from worker.adapters.database.schema import activities, awards, counts, metadata, rulebook
@@ -17,11 +18,11 @@ from worker.reevaluation import backfill
 from worker.rules.definitions import Definitions, read_definitions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
 
-    from tests.support.running import Running
+    from tests.support.running import Held, Running
     from worker.awards import AwardRow
 
 ISSUER = {"provider": "badgr", "url": "https://api.badgr.io"}
@@ -75,6 +76,10 @@ class Ground:
         """Return a consumer of its own."""
         return Awarding(self.database, now)
 
+    def holding_batch(self, *bodies: bytes) -> AbstractContextManager[Held[Ingested]]:
+        """Let a consumer take these in as one batch, and stand still before its commit."""
+        return holding(self.database, "batch", lambda database: Awarding(database, now).ingest(bodies))
+
     def ingest(self, *bodies: bytes, size: int | None = None) -> Ingested:
         """Let one consumer take these in, in one batch or in batches of `size`."""
         awarding, total = self.awarding(), Ingested()
@@ -126,7 +131,7 @@ class Ground:
         """Return one column of each user's only award."""
         with self.engine.connect() as connection:
             rows = connection.execute(select(awards.c.user_id, awards.c[name]))
-            return dict(rows.tuples().all())
+            return {user_id: value for user_id, value in rows}  # noqa: C416 # a row is no pair to mypy
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return the counts that are kept, but for those that fell to nothing."""
@@ -182,8 +187,3 @@ class Statements:
     def without(self, *words: str) -> list[str]:
         """Return the statements in which none of the words stands."""
         return [text for text in self.texts if not any(word in text for word in words)]
-
-
-def pairs(earned: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Return who earned what, whenever that was."""
-    return set(earned)

@@ -6,6 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from tests.support.waiting import wait_until
 from worker.adapters.database.store import Database
 
 if TYPE_CHECKING:
@@ -45,11 +46,15 @@ class Running(Generic[T]):
 
 
 class HeldDatabase(Database):
-    """A database whose transactions of one kind stop just before their commit, until they are let go."""
+    """A database of which one transaction stops just before its commit, until it is let go.
 
-    def __init__(self, database: Database, kind: str) -> None:
+    It is the one that comes after `passing` others of its kind.
+    """
+
+    def __init__(self, database: Database, kind: str, passing: int = 0) -> None:
         super().__init__(database.engine)
         self._kind = kind
+        self._passing = passing
         self.reached = threading.Event()
         self._free = threading.Event()
 
@@ -61,6 +66,8 @@ class HeldDatabase(Database):
         with getattr(Database, kind)(self) as transaction:
             yield transaction
             if kind == self._kind:
+                self._passing -= 1
+            if kind == self._kind and self._passing < 0:
                 self.reached.set()
                 assert self._free.wait(PATIENCE), "never let go"
 
@@ -94,12 +101,18 @@ class Held(Generic[T]):
 
 
 @contextmanager
-def holding(database: Database, kind: str, function: Callable[[Database], T]) -> Iterator[Held[T]]:
-    """Run `function` until its first transaction of `kind` (batch, sweep, change) is about to commit."""
-    held = HeldDatabase(database, kind)
+def holding(
+    database: Database, kind: str, function: Callable[[Database], T], passing: int = 0
+) -> Iterator[Held[T]]:
+    """Run `function` until a transaction of `kind` (batch, sweep, change) is about to commit.
+
+    It is the first one, or the one that comes after `passing` others.
+    """
+    held = HeldDatabase(database, kind, passing)
     running = Running(lambda: function(held))
-    assert held.reached.wait(PATIENCE) or running.result() is None, "it never got there"
+    wait_until(lambda: held.reached.is_set() or running.ended, PATIENCE)
     try:
+        assert held.reached.is_set() or running.result() is None, "it ended without getting there"
         yield Held(held, running)
     finally:
         held.let_go()

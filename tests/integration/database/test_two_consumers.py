@@ -1,0 +1,155 @@
+"""Two consumers at once on a real PostgreSQL: nothing is lost, doubled or deadlocked (design.md 1)."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from functools import partial
+
+from sqlalchemy import text
+
+from examples.replay import replay
+from tests.support.bodies import (
+    DAY,
+    at,
+    blocked,
+    completed,
+    enrolled,
+    met,
+    posted,
+    unblocked,
+    unposted,
+    updated,
+)
+from tests.support.ground import Ground, badge, read
+from tests.support.population import population, untidied
+from tests.support.running import Running
+from worker.applying import apply
+
+TWO_POSTS = badge({"social_engagement": {"threshold": 2}})
+TWO_A_WEEK = badge({"social_connection": {"threshold": 2, "period": 7 * DAY}})
+ENROL = badge({"lp_enroll": {"learning_path_id": "40"}}, issued=True)
+
+
+def at_once(ground: Ground, first: bytes, second: bytes) -> None:
+    """Let one consumer stand before its commit until the other waits for it, or is through."""
+    with ground.holding_batch(first) as one:
+        other = Running(lambda: ground.ingest(second))
+        ground.until_waiting(other)
+        one.commits()
+        other.result()
+
+
+def test_what_only_both_their_events_reach_is_awarded_once(postgres: Ground) -> None:
+    postgres.apply(posts=TWO_POSTS, week=TWO_A_WEEK)
+
+    at_once(postgres, posted(1, "ada", "p1"), posted(2, "ada", "p2"))
+    at_once(postgres, met(1, "ada", "bob"), met(2, "eve", "ada"))
+
+    assert postgres.earned() == {("ada", "posts"): at(2), ("ada", "week"): at(2)}
+    assert postgres.counts() == postgres.recounted()
+    assert postgres.history("ada", "posts") == ["decided"]
+
+
+def test_the_same_event_with_both_counts_once(postgres: Ground) -> None:
+    body = met(1, "ada", "bob")
+
+    at_once(postgres, body, body)
+
+    assert postgres.counts() == {("ada", "connected"): 1, ("bob", "connected"): 1}
+
+
+def test_a_beginning_with_one_and_its_removal_with_the_other_are_both_kept(postgres: Ground) -> None:
+    at_once(postgres, posted(1, "ada", "p"), unposted(2, "ada", "p"))
+    at_once(postgres, unposted(2, "ada", "q"), posted(1, "ada", "q"))
+
+    assert postgres.recounted() == postgres.counts() == {}
+
+
+def test_an_unblock_with_one_and_the_last_post_with_the_other_earn_together(postgres: Ground) -> None:
+    postgres.apply(posts=TWO_POSTS)
+    for name, first, second in (("ada", unblocked, posted), ("bob", posted, unblocked)):
+        postgres.ingest(posted(1, name, "p1"), blocked(2, name))
+        last = {unblocked: unblocked(9, name), posted: posted(3, name, "p2")}
+        at_once(postgres, last[first], last[second])
+
+    assert postgres.earned() == {("ada", "posts"): at(9), ("bob", "posts"): at(9)}
+
+
+def test_an_address_with_one_and_the_award_with_the_other_do_not_miss_each_other(postgres: Ground) -> None:
+    postgres.apply(enrol=ENROL)
+
+    at_once(postgres, updated(1, "ada", email="ada@example.org"), enrolled(2, "ada"))
+    at_once(postgres, enrolled(2, "bob"), updated(1, "bob", email="bob@example.org"))
+
+    assert postgres.states() == {"ada": "pending", "bob": "pending"}
+
+
+def test_consumers_with_different_users_do_not_wait_for_each_other(postgres: Ground) -> None:
+    with postgres.holding_batch(posted(1, "ada", "p")):
+        other = Running(lambda: postgres.ingest(posted(1, "bob", "p")))
+
+        assert other.result().events == 1
+
+
+def test_users_are_locked_in_the_order_of_their_ids(postgres: Ground) -> None:
+    """Not in that of the table or of the events: else two consumers could wait for each other."""
+    for name in ("z", "m", "a"):
+        postgres.ingest(posted(1, name, "p"))
+    with postgres.engine.connect() as one, postgres.engine.connect() as other:
+        one.execute(text("SELECT 1 FROM users WHERE user_id = 'a' FOR NO KEY UPDATE"))
+        consumer = Running(lambda: postgres.ingest(met(2, "z", "a"), posted(3, "m", "q")))
+        postgres.until_waiting(consumer)
+
+        free = other.execute(text("SELECT user_id FROM users FOR NO KEY UPDATE SKIP LOCKED")).scalars().all()
+
+        other.rollback()
+        one.rollback()
+        consumer.result()
+    assert sorted(free) == ["m", "z"]
+
+
+def test_missing_users_are_inserted_in_the_order_of_their_ids(postgres: Ground) -> None:
+    with postgres.engine.connect() as one, postgres.engine.connect() as other:
+        one.execute(text("INSERT INTO users (user_id) VALUES ('a')"))
+        consumer = Running(lambda: postgres.ingest(met(2, "z", "a"), posted(3, "m", "q")))
+        postgres.until_waiting(consumer)
+
+        other.execute(text("SET LOCAL lock_timeout = '500ms'"))
+        added = other.execute(text("INSERT INTO users (user_id) VALUES ('z'), ('m') ON CONFLICT DO NOTHING"))
+
+        assert added.rowcount == 2
+        other.rollback()
+        one.rollback()
+        consumer.result()
+
+
+def test_four_consumers_of_a_repeated_and_shuffled_stream_find_what_a_second_reading_finds(
+    postgres: Ground,
+) -> None:
+    crowd = population(people=12, events=400, seed=7)
+    apply(postgres.database, read(crowd.definitions))
+    streams = [untidied(crowd.bodies[part::2], seed=part) for part in (0, 1)] * 2
+
+    consumers = [Running(partial(postgres.ingest, *stream, size=9)) for stream in streams]
+    for consumer in consumers:
+        consumer.result()
+
+    expected = replay(crowd.definitions, streams[0] + streams[1], datetime.now(UTC))
+    assert len(expected.awards) > 20
+    assert postgres.earned().keys() == expected.awards.keys()
+    assert postgres.counts() == postgres.recounted() == expected.counts
+
+
+def test_many_people_in_any_order_are_no_deadlock(postgres: Ground) -> None:
+    people = [f"user-{number}" for number in range(30)]
+    orders = [random.Random(seed).sample(people, 30) for seed in range(4)]  # noqa: S311 # repeatable
+
+    def take_in(order: list[str]) -> int:
+        bodies = [completed(1, name, passed=True) for name in order]
+        return sum(postgres.ingest(*bodies).events for _ in range(5))
+
+    consumers = [Running(partial(take_in, order)) for order in orders]
+
+    assert [consumer.result() for consumer in consumers] == [150] * 4
+    assert set(postgres.counts().values()) == {1}
