@@ -88,7 +88,8 @@ def _chunk(chunk: Backfill, evaluation: Evaluation, found: list[str]) -> int:
 
 
 def _rule(chunk: Backfill, evaluation: Evaluation) -> Rule | None:
-    """Return the rule to evaluate, or None if it was changed again or disabled since."""
-    rulebook = make_rulebook(0, chunk.badges())
-    rule = rulebook.rules.get(evaluation.badge_id)
-    return rule if rule is not None and rule.version == evaluation.version else None
+    """Return the rule in force now, or None if the badge was disabled since.
+
+    It may be younger than the backfill: a new title alone begins no other one, and a new criterion does.
+    """
+    return make_rulebook(0, chunk.badges()).rules.get(evaluation.badge_id)
