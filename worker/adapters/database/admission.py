@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text, update
 
 from worker.adapters.database import engine
+from worker.adapters.database.calls import hand_back
 from worker.adapters.database.history import Entry, write_history
 from worker.adapters.database.schema import awards, badges, issuers
 from worker.adapters.database.types import Instant
@@ -23,14 +24,19 @@ _ISSUING = AwardState.ISSUING.value
 def reclaim(connection: Connection, issuer: str, settle_after: float) -> int:
     """Take back this issuer's leases that ran out; return how many awards that were.
 
-    Unsent ones are simply due again. Sent ones are uncertain: they may be at the provider, who may still be
-    working on them, so nobody looks before `settle_after` seconds after the sending.
+    Unsent ones are simply due again, to whatever address is known by then. Sent ones are uncertain: they
+    may be at the provider, who may still be working on them, so nobody looks before `settle_after` seconds
+    after the sending.
     """
     at = engine.now(connection)
     out = (awards.c.issuer == issuer, awards.c.state == _ISSUING, awards.c.lease_until < at)
     unsent = connection.execute(
-        update(awards).where(*out, awards.c.sent_at.is_(None)).values(state=_PENDING, due_at=at)
-    )
+        select(awards.c.lease_id, func.count().label("awards"))
+        .where(*out, awards.c.sent_at.is_(None))
+        .group_by(awards.c.lease_id)
+    ).all()
+    for row in unsent:
+        hand_back(connection, row.lease_id)
     sent = connection.execute(
         select(awards.c.user_id, awards.c.badge_id, awards.c.sent_at)
         .where(*out, awards.c.sent_at.is_not(None))
@@ -53,7 +59,7 @@ def reclaim(connection: Connection, issuer: str, settle_after: float) -> int:
     write_history(
         connection, [Entry(row.user_id, row.badge_id, at, "lease ran out after sending") for row in sent]
     )
-    return unsent.rowcount + len(sent)
+    return len(sent) + sum(int(row.awards) for row in unsent)
 
 
 _SETTLE, _FRESH, _BACKFILLED = range(3)
