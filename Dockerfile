@@ -8,10 +8,10 @@ COPY requirements/runtime.txt requirements/
 RUN /opt/venv/bin/pip install --require-hashes --requirement requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY worker worker
+# The sample that `badge-worker demo` plays goes into the package.
+COPY examples/events.jsonl examples/expected.json examples/
+COPY config/badges.yaml config/
 RUN /opt/venv/bin/pip install --no-deps .
-# The sample that `badge-worker demo` plays lies inside the package when there is no checkout.
-COPY examples/events.jsonl examples/expected.json config/badges.yaml \
-    /opt/venv/lib/python3.12/site-packages/worker/examples/
 
 FROM python:3.12-slim
 RUN groupadd --gid 10001 badge && \

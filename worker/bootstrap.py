@@ -7,6 +7,7 @@ import threading
 from datetime import UTC, datetime
 from functools import cached_property
 
+import redis
 from celery import Celery
 
 from worker.adapters.badgr.provider import BadgrProvider
@@ -69,8 +70,12 @@ class Services:
         return Consumer(self.queue, Awarding(self.database, utc_now), self.dispatch, pace)
 
     @cached_property
+    def _redis(self) -> redis.Redis:
+        return connect(self.settings.required("redis_url"))
+
+    @cached_property
     def _tokens(self) -> RedisTokens:
-        return RedisTokens(connect(self.settings.required("redis_url")))
+        return RedisTokens(self._redis)
 
     def issuers(self) -> dict[str, Issuer]:
         """Return the issuers in force."""
@@ -83,7 +88,7 @@ class Services:
             name: RateLimit(issuer.rate_limit.calls, issuer.rate_limit.window, issuer.timeout)
             for name, issuer in issuers.items()
         }
-        return RedisPermits(connect(self.settings.required("redis_url")), limits)
+        return RedisPermits(self._redis, limits)
 
     def provider(self, issuer_id: str, issuer: Issuer, permits: Permits) -> Provider:
         """Return an issuer's connection to its provider; raises ConfigurationError without credentials."""

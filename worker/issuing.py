@@ -7,7 +7,8 @@ is looked up before anything is repeated. An error's class decides what follows.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -131,7 +132,6 @@ class Issuing:
         """Make the call and record how the awards ended; what the call raises decides that too."""
         try:
             endings = call()
-            self._permits.succeeded(self._connection.issuer_id)
         except LeaseLost as error:
             self._log.warning("lease.lost", reason=str(error))
             return
@@ -140,6 +140,8 @@ class Issuing:
             endings = None
         except BadgeWorkerError as error:
             endings = self._after(error, awards, settling=fence.settling)
+        else:
+            self._note_success()
         if endings is not None:
             self._outbox.end(fence.lease_id, endings)
             self._report(awards[0].badge_id, endings)
@@ -174,17 +176,31 @@ class Issuing:
                 ending = Ending(AwardState.FAILED, "refused", words, tried=True, uncertain=settling)
                 return _all(awards, lambda _: ending)
 
+    @contextmanager
+    def _limiter_may_be_gone(self) -> Iterator[None]:
+        """Let what a call led to be recorded even if the limiter cannot be told of it just now."""
+        try:
+            yield
+        except LimiterUnavailable as error:
+            self._log.warning("limiter.not_told", reason=str(error))
+
+    def _note_success(self) -> None:
+        with self._limiter_may_be_gone():
+            self._permits.succeeded(self._connection.issuer_id)
+
     def _pause(self, seconds: float | None) -> None:
-        issuer_id = self._connection.issuer_id
-        wait = seconds if seconds is not None else backoff(self._permits.failed(issuer_id))
-        self._permits.pause(issuer_id, wait)
-        self._log.warning("issuer.paused", seconds=round(wait, 1))
+        with self._limiter_may_be_gone():
+            issuer_id = self._connection.issuer_id
+            wait = seconds if seconds is not None else backoff(self._permits.failed(issuer_id))
+            self._permits.pause(issuer_id, wait)
+            self._log.warning("issuer.paused", seconds=round(wait, 1))
 
     def _count_failure(self) -> None:
         """Pause an issuer that keeps failing, longer each time, so that it is not hammered."""
-        row = self._permits.failed(self._connection.issuer_id)
-        if row >= PATIENCE:
-            self._pause(min(backoff(row), LONGEST_PAUSE))
+        with self._limiter_may_be_gone():
+            row = self._permits.failed(self._connection.issuer_id)
+            if row >= PATIENCE:
+                self._pause(min(backoff(row), LONGEST_PAUSE))
 
     def _report(self, badge_id: str, endings: Endings) -> None:
         for user_id, ending in endings.items():

@@ -49,5 +49,7 @@ def configure_logging(log_format: LogFormat | None = None, level: str = "info") 
 
 def _renderers(shape: LogFormat) -> list[structlog.typing.Processor]:
     if shape == "console":
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Plain tracebacks: richer ones print local variables, and those hold addresses and tokens.
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(sort_keys=True)]

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Executable, text
+from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.dialects import postgresql, sqlite
 
 from worker.activities import Activity, Key, Kind
@@ -18,6 +18,7 @@ from worker.adapters.database.arrays import BOOLEAN, INSTANT, INTEGER, TEXT, Row
 from worker.adapters.database.decisions import Decisions
 from worker.adapters.database.locks import RULES
 from worker.adapters.database.schema import dead_letters
+from worker.adapters.database.statements import statement
 from worker.ports import RulesState
 from worker.users import FIELDS, Told, User, UserNews
 
@@ -79,10 +80,10 @@ class Batch(Decisions):
         ids = _IDS.bind(self.dialect, [(user_id,) for user_id in user_ids])
         state = "SELECT version, swept_to FROM rulebook"
         if self._sqlite:
-            self.connection.execute(text(missing), ids)
+            self.connection.execute(statement(missing), ids)
             row = self.connection.execute(self._instants(state, "swept_to")).one()
         else:
-            row = self.connection.execute(text(f"WITH missing AS ({missing}) {state}"), ids).one()
+            row = self.connection.execute(statement(f"WITH missing AS ({missing}) {state}"), ids).one()
         return RulesState(row.version, row.swept_to)
 
     def lock_users(self, user_ids: Sequence[str]) -> dict[str, User]:
@@ -92,12 +93,12 @@ class Batch(Decisions):
         """
         lock = "" if self._sqlite else "FOR NO KEY UPDATE"
         columns = ", ".join(["user_id", *_PROFILE, "registered_at", "deleted_at"])
-        statement = (
+        sql = (
             f"SELECT {columns} FROM users "
             f"WHERE user_id IN (SELECT user_id FROM {_IDS.source(self.dialect)}) ORDER BY user_id {lock}"
         )
         rows = self.connection.execute(
-            self._instants(statement, "registered_at", "deleted_at", *(f"{name}_at" for name in FIELDS)),
+            self._instants(sql, "registered_at", "deleted_at", *(f"{name}_at" for name in FIELDS)),
             _IDS.bind(self.dialect, [(user_id,) for user_id in user_ids]),
         )
         return {row.user_id: _user(row) for row in rows}
@@ -106,13 +107,13 @@ class Batch(Decisions):
         """Return what is stored of these activities."""
         if not keys:
             return {}
-        statement = (
+        sql = (
             "SELECT a.user_id, a.kind, a.object_id, first_at, last_at, removed_at, source, event_id "
             f"FROM {_KEYS.source(self.dialect)} JOIN activities a ON a.user_id = keys.user_id "
             "AND a.kind = keys.kind AND a.object_id = keys.object_id"
         )
         rows = self.connection.execute(
-            self._instants(statement, "first_at", "last_at", "removed_at"),
+            self._instants(sql, "first_at", "last_at", "removed_at"),
             _KEYS.bind(self.dialect, [(key.user_id, key.kind, key.object_id) for key in keys]),
         )
         return {
@@ -133,17 +134,17 @@ class Batch(Decisions):
         activities = _MERGE_ACTIVITIES.format(changes=_CHANGES.source(self.dialect))
         counts = _MOVE_COUNTS.format(deltas=_DELTAS.source(self.dialect))
         if self._sqlite:
-            self.connection.execute(text(activities), parameters)
-            found = self.connection.execute(text(counts), parameters)
+            self.connection.execute(statement(activities), parameters)
+            found = self.connection.execute(statement(counts), parameters)
         else:
-            found = self.connection.execute(text(f"WITH merged AS ({activities}) {counts}"), parameters)
+            found = self.connection.execute(statement(f"WITH merged AS ({activities}) {counts}"), parameters)
         return {(user_id, Kind(kind)): value for user_id, kind, value in found}
 
     def save_users(self, users: Iterable[User]) -> None:
         """Write what is known of these (locked) users."""
         assignments = ", ".join(f"{column} = news.{column}" for column in list(_USERS.columns)[1:])
         self.connection.execute(
-            text(
+            statement(
                 f"UPDATE users SET {assignments} FROM {_USERS.source(self.dialect)} "
                 "WHERE users.user_id = news.user_id"
             ),
@@ -154,7 +155,7 @@ class Batch(Decisions):
         """Keep blocks and unblocks; the same one twice is one."""
         rows = sorted((each.user_id, each.at, each.blocked) for each in news if each.blocked is not None)
         self.connection.execute(
-            text(
+            statement(
                 "INSERT INTO blocks (user_id, at, blocked) SELECT user_id, at, blocked "
                 f"FROM {_BLOCKS.source(self.dialect)} WHERE true ON CONFLICT DO NOTHING"
             ),

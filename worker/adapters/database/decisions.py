@@ -8,14 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Executable, select, text
+from sqlalchemy import Connection, Executable, select
 
 from worker.activities import Kind
 from worker.adapters.database import engine
 from worker.adapters.database.arrays import INSTANT, INTEGER, TEXT, Rows
 from worker.adapters.database.history import Entry, write_history
 from worker.adapters.database.schema import badges
-from worker.adapters.database.types import Instant
+from worker.adapters.database.statements import returning_instants, statement
 from worker.awards import AwardState, NewAward
 from worker.ports import StoredBadge
 from worker.rules.facts import Counted
@@ -56,11 +56,11 @@ class Decisions:
 
     def awarded(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return which of these (user, badge) have an award already, in whatever state."""
-        statement = (
+        sql = (
             f"SELECT a.user_id, a.badge_id FROM {_PAIRS.source(self.dialect)} "
             "JOIN awards a ON a.user_id = pairs.user_id AND a.badge_id = pairs.badge_id"
         )
-        rows = self.connection.execute(text(statement), _PAIRS.bind(self.dialect, sorted(pairs)))
+        rows = self.connection.execute(statement(sql), _PAIRS.bind(self.dialect, sorted(pairs)))
         return {(row.user_id, row.badge_id) for row in rows}
 
     def counted(
@@ -87,19 +87,19 @@ class Decisions:
             )
         return found
 
-    def _collect(self, found: Counts, statement: str, parameters: dict[str, Any]) -> None:
-        rows = self.connection.execute(self._instants(statement, "counted_at"), parameters)
+    def _collect(self, found: Counts, sql: str, parameters: dict[str, Any]) -> None:
+        rows = self.connection.execute(self._instants(sql, "counted_at"), parameters)
         for user_id, kind, *counted in rows:
             found[user_id][Kind(kind)].append(Counted(*counted))
 
     def blocks(self, user_ids: Collection[str]) -> dict[str, list[Block]]:
         """Return every block and unblock of these users."""
-        statement = (
+        sql = (
             f"SELECT b.user_id, b.at, b.blocked FROM {_IDS.source(self.dialect)} "
             "JOIN blocks b ON b.user_id = ids.user_id"
         )
         rows = self.connection.execute(
-            self._instants(statement, "at"),
+            self._instants(sql, "at"),
             _IDS.bind(self.dialect, [(user_id,) for user_id in sorted(user_ids)]),
         )
         found: dict[str, list[Block]] = defaultdict(list)
@@ -119,7 +119,7 @@ class Decisions:
         because, backfilled = self._casts()
         values = columns.replace("because", because).replace("backfilled", backfilled)
         rows = self.connection.execute(
-            text(
+            statement(
                 f"INSERT INTO awards ({columns}) SELECT {values} FROM {_AWARDS.source(self.dialect)} "
                 "WHERE true ON CONFLICT (user_id, badge_id) DO NOTHING RETURNING user_id, badge_id"
             ),
@@ -138,13 +138,13 @@ class Decisions:
 
     def addresses_came(self, user_ids: Collection[str]) -> int:
         """Make awards that waited for these users' addresses pending; return how many."""
-        statement = (
+        sql = (
             "UPDATE awards SET state = :pending WHERE state = :waiting "
             f"AND user_id IN (SELECT user_id FROM {_IDS.source(self.dialect)}) RETURNING user_id, badge_id"
         )
         states = {"pending": AwardState.PENDING.value, "waiting": AwardState.WAITING.value}
         ids = _IDS.bind(self.dialect, [(user_id,) for user_id in sorted(user_ids)])
-        rows = self.connection.execute(text(statement), states | ids).all()
+        rows = self.connection.execute(statement(sql), states | ids).all()
         at = engine.now(self.connection)
         write_history(
             self.connection,
@@ -157,10 +157,9 @@ class Decisions:
             return "because", "backfilled"
         return "CAST(because AS jsonb)", "CAST(backfilled AS boolean)"
 
-    def _instants(self, statement: str, *columns: str) -> Executable:
+    def _instants(self, sql: str, *columns: str) -> Executable:
         """Return the statement with the columns that are instants typed so."""
-        types = {column: Instant() for column in columns}
-        return text(statement).columns(**types) if self.dialect.name == "sqlite" else text(statement)
+        return returning_instants(sql, *columns) if self.dialect.name == "sqlite" else statement(sql)
 
 
 def _row(award: NewAward, address: str | None, at: datetime) -> tuple[Any, ...]:

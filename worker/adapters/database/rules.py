@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, insert, select, update
 
 from worker.adapters.database import engine
 from worker.adapters.database.arrays import INSTANT, TEXT, Rows
@@ -14,6 +14,7 @@ from worker.adapters.database.batch import Batch
 from worker.adapters.database.decisions import Decisions
 from worker.adapters.database.locks import RULES
 from worker.adapters.database.schema import awards, badges, evaluations, issuers, rulebook
+from worker.adapters.database.statements import statement
 from worker.awards import AwardState
 from worker.ports import Evaluation, RulesState, StoredBadge
 
@@ -39,12 +40,12 @@ class Sweep(Batch):
             (badge_id, after - timedelta(seconds=age), upto - timedelta(seconds=age))
             for age, badge_id in ages
         ]
-        statement = (
+        sql = (
             f"SELECT u.user_id, spans.badge_id FROM {_SPANS.source(self.dialect)} "
             "JOIN users u ON u.registered_at > spans.after AND u.registered_at <= spans.upto "
             "ORDER BY u.user_id"
         )
-        rows = self.connection.execute(text(statement), _SPANS.bind(self.dialect, spans))
+        rows = self.connection.execute(statement(sql), _SPANS.bind(self.dialect, spans))
         return [(row.user_id, row.badge_id) for row in rows]
 
     def swept(self, upto: datetime) -> None:
@@ -115,7 +116,7 @@ class RulesChange(Decisions):
         """Make those pending whose address is known; an award ahead of its `earned_at` stays due then."""
         later = "GREATEST" if self.dialect.name != "sqlite" else "MAX"
         self.connection.execute(
-            text(
+            statement(
                 f"UPDATE awards SET state = :pending, due_at = {later}(due_at, earned_at) "
                 "WHERE badge_id = :badge_id AND state = :waiting AND user_id IN "
                 "(SELECT user_id FROM users WHERE email IS NOT NULL)"
