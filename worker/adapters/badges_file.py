@@ -56,11 +56,11 @@ def _walk(node: yaml.Node | None, path: Path, lines: dict[Path, int]) -> list[Pr
     return repeated
 
 
-def _key(node: yaml.Node) -> Any:
-    """Return a key as the document has it: `40` is a number there."""
-    if not isinstance(node, yaml.ScalarNode):
-        return str(node.value)
-    return yaml.safe_load(node.value) if node.tag.endswith(":int") else node.value
+def _key(node: yaml.Node) -> str:
+    """Return a key as problems name it: always text, though `40` is a number in the document."""
+    if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":int"):
+        return str(yaml.safe_load(node.value))
+    return str(node.value)
 
 
 def _line(path: Path, lines: dict[Path, int]) -> int:

@@ -278,11 +278,16 @@ def _problems(place: Path, error: ValidationError) -> list[Problem]:
     return [Problem((*place, *detail["loc"]), _said(detail)) for detail in error.errors(include_url=False)]
 
 
+_SAID = {
+    "missing": "missing",
+    "extra_forbidden": "unknown field",
+    "model_type": "a mapping, please",
+    "dict_type": "a mapping, please",
+    "tuple_type": "a list, please",
+}
+
+
 def _said(detail: Any) -> str:
-    if detail["type"] == "missing":
-        return "missing"
-    if detail["type"] == "extra_forbidden":
-        return "unknown field"
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
-    return str(detail["msg"])
+    return _SAID.get(detail["type"], str(detail["msg"]))

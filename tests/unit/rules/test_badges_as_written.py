@@ -1,0 +1,143 @@
+"""What an operator may write of one badge (contract.md section 4), field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.rules.written import (
+    A_MAPPING,
+    A_NUMBER,
+    A_STRING,
+    A_URL,
+    MISSING,
+    NOT_EMPTY,
+    ONE_OF,
+    about_badge,
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        pytest.param({"title": MISSING}, {"title": "missing"}, id="no-title"),
+        pytest.param({"title": ""}, {"title": NOT_EMPTY}, id="empty-title"),
+        pytest.param({"title": 7}, {"title": A_STRING}, id="number-as-title"),
+        pytest.param({"picture": MISSING}, {"picture": "missing"}, id="no-picture"),
+        pytest.param({"picture": "first.png"}, {"picture": A_URL}, id="picture-without-host"),
+        pytest.param({"picture": "ftp://example.org/p"}, {"picture": A_URL}, id="picture-elsewhere"),
+        pytest.param({"narrative": ""}, {"narrative": NOT_EMPTY}, id="empty-narrative"),
+        pytest.param({"evidence": {"url": "https://x"}}, {"evidence": "a list, please"}, id="one-evidence"),
+        pytest.param({"evidence": [{}]}, {"evidence.0": "a url or a narrative, please"}, id="no-evidence"),
+        pytest.param(
+            {"evidence": [{"narrative": "x"}, {"url": "x"}]}, {"evidence.1.url": A_URL}, id="second-evidence"
+        ),
+        pytest.param({"notify": 1}, {"notify": "Input should be a valid boolean"}, id="notify-number"),
+        pytest.param({"notify": "yes"}, {"notify": "Input should be a valid boolean"}, id="notify-text"),
+        pytest.param(
+            {"status": "draft"}, {"status": "Input should be 'published' or 'disabled'"}, id="status"
+        ),
+        pytest.param({"colour": "red"}, {"colour": "unknown field"}, id="unknown-field"),
+        pytest.param({"expires": "2 years"}, {"expires": A_MAPPING}, id="expiry-as-text"),
+        pytest.param(
+            {"expires": {"amount": True, "duration": "days"}}, {"expires.amount": A_NUMBER}, id="expiry-true"
+        ),
+        pytest.param(
+            {"expires": {"amount": 0, "duration": "days"}},
+            {"expires.amount": "Input should be greater than 0"},
+            id="expiry-nought",
+        ),
+        pytest.param(
+            {"expires": {"amount": 1, "duration": "day"}},
+            {"expires.duration": "Input should be 'days', 'weeks', 'months' or 'years'"},
+            id="expiry-in-the-singular",
+        ),
+        pytest.param(
+            {"issue": {"badgeclass": 7}},
+            {"issue.issuer": "missing", "issue.badgeclass": A_STRING},
+            id="issue-names-both",
+        ),
+        pytest.param(
+            {"title": 7, "picture": 7, "colour": 7},
+            {"title": A_STRING, "picture": A_STRING, "colour": "unknown field"},
+            id="all-at-once",
+        ),
+    ],
+)
+def test_a_badge_has_these_problems(fields: dict[str, Any], found: dict[str, str]) -> None:
+    assert about_badge(**fields) == found
+
+
+@pytest.mark.parametrize(
+    ("criteria", "found"),
+    [
+        pytest.param(MISSING, {"criteria": "missing"}, id="none"),
+        pytest.param(None, {"criteria": A_MAPPING}, id="null"),
+        pytest.param([], {"criteria": A_MAPPING}, id="list"),
+        pytest.param({}, {"criteria": f"exactly one criterion, please: one of {ONE_OF}"}, id="empty"),
+        pytest.param(
+            {"lp_enroll": {"learning_path_id": "40"}, "lp_complete": {"learning_path_id": "40"}},
+            {"criteria": f"exactly one criterion, please: one of {ONE_OF}"},
+            id="two",
+        ),
+        pytest.param(
+            {"lp_enrol": {"learning_path_id": "40"}},
+            {"criteria.lp_enrol": f"unknown criterion; one of {ONE_OF}, please"},
+            id="unknown",
+        ),
+        pytest.param({"lp_enroll": None}, {"criteria.lp_enroll": A_MAPPING}, id="without-fields"),
+        pytest.param({"lp_passed": {}}, {"criteria.lp_passed.learning_path_id": "missing"}, id="no-path"),
+        pytest.param(
+            {"lp_passed": {"learning_path_id": True}},
+            {"criteria.lp_passed.learning_path_id": A_STRING},
+            id="path-true",
+        ),
+        pytest.param(
+            {"social_engagement": {"threshold": True}},
+            {"criteria.social_engagement.threshold": A_NUMBER},
+            id="threshold-true",
+        ),
+        pytest.param(
+            {"social_engagement": {"threshold": 0}},
+            {"criteria.social_engagement.threshold": "Input should be greater than 0"},
+            id="threshold-nought",
+        ),
+        pytest.param(
+            {"social_connection": {"threshold": -3}},
+            {"criteria.social_connection.threshold": "Input should be greater than 0"},
+            id="threshold-negative",
+        ),
+        pytest.param(
+            {"social_connection": {"threshold": 3.0}},
+            {"criteria.social_connection.threshold": A_NUMBER},
+            id="threshold-float",
+        ),
+        pytest.param(
+            {"registered_for": {"threshold": "86400"}},
+            {"criteria.registered_for.threshold": A_NUMBER},
+            id="threshold-text",
+        ),
+        pytest.param(
+            {"registered_for": {"threshold": 315360000000}},
+            {"criteria.registered_for.threshold": "Input should be less than 59918400000"},
+            id="ten-years-in-milliseconds",
+        ),
+        pytest.param(
+            {"social_connection": {"threshold": 3, "period": 0}},
+            {"criteria.social_connection.period": "Input should be greater than 0"},
+            id="period-nought",
+        ),
+        pytest.param(
+            {"social_connection": {"threshold": 2.5, "period": True, "count_mode": "live"}},
+            {
+                "criteria.social_connection.threshold": A_NUMBER,
+                "criteria.social_connection.period": A_NUMBER,
+                "criteria.social_connection.count_mode": "unknown field",
+            },
+            id="all-at-once",
+        ),
+    ],
+)
+def test_criteria_have_these_problems(criteria: object, found: dict[str, str]) -> None:
+    assert about_badge(criteria=criteria) == found
