@@ -67,23 +67,35 @@ _SETTLE, _FRESH, _BACKFILLED = range(3)
 
 @dataclass(slots=True)
 class _Turn:
-    """What is due of one badge, of one sort: to be looked up, fresh or backfilled."""
+    """What is due of one badge: to be looked up (`settle`), or to be issued."""
 
     badge_id: str
     last_turn: datetime
     in_flight: int
-    rank: int
-    due: int
+    settle: bool
+    fresh: int
+    backfilled: int
 
     @property
-    def settle(self) -> bool:
-        """Return whether these are to be looked up, not issued."""
-        return self.rank == _SETTLE
+    def rank(self) -> int:
+        """Return when its turn comes: what is to be settled, then fresh, then backfilled awards."""
+        if self.settle:
+            return _SETTLE
+        return _FRESH if self.fresh else _BACKFILLED
 
     @property
     def ready(self) -> bool:
         """Return whether another call may go: while little is due, one call at a time gathers more."""
-        return self.due > 0 and (self.in_flight == 0 or self.due > MOST_PER_CALL)
+        due = self.fresh + self.backfilled
+        return due > 0 and (self.in_flight == 0 or due > MOST_PER_CALL)
+
+    def went(self, call: Call | None) -> None:
+        """Note that a call went with as many as it holds, fresh ones first; without one, others have them."""
+        awards = call.awards if call else self.fresh + self.backfilled
+        fresh = min(awards, self.fresh)
+        self.fresh -= fresh
+        self.backfilled = max(0, self.backfilled - (awards - fresh))
+        self.in_flight += 1
 
 
 def admit(connection: Connection, admission: Admission) -> list[Call]:
@@ -103,10 +115,10 @@ def admit(connection: Connection, admission: Admission) -> list[Call]:
     turns = _turns(connection, admission, at, {badge: calls for badge, (calls, _) in in_flight.items()})
     calls: list[Call] = []
     while len(calls) < free and (ready := [turn for turn in turns if turn.ready]):
-        for turn in ready[: free - len(calls)]:
+        next_ones = [turn for turn in ready if turn.rank == min(each.rank for each in ready)]
+        for turn in next_ones[: free - len(calls)]:
             call = _lease(connection, admission, turn, at)
-            turn.due = turn.due - MOST_PER_CALL if call else 0
-            turn.in_flight += 1
+            turn.went(call)
             if call:
                 calls.append(call)
     return calls
@@ -147,17 +159,16 @@ _DUE = (
 def _turns(
     connection: Connection, admission: Admission, at: datetime, in_flight: dict[str, int]
 ) -> list[_Turn]:
-    """Return whose turn it is: what is to be settled, then fresh, then backfilled; longest waiting first."""
+    """Return what is due of each badge, the one that waited longest first."""
     statement = text(_DUE).columns(last_turn=Instant()) if _is_sqlite(connection) else text(_DUE)
     most = MOST_PER_CALL * admission.in_flight + 1
     parameters = {"at": _bound(connection, at), "issuer": admission.issuer, "most": most}
     turns = []
     for row in connection.execute(statement, parameters):
         badge = (row.badge_id, row.last_turn, in_flight.get(row.badge_id, 0))
-        turns.append(_Turn(*badge, rank=_SETTLE, due=row.unsettled))
-        rank = _FRESH if row.fresh else _BACKFILLED
-        turns.append(_Turn(*badge, rank=rank, due=row.fresh + row.backfilled))
-    return sorted(turns, key=lambda turn: (turn.rank, turn.last_turn, turn.badge_id))
+        turns.append(_Turn(*badge, settle=True, fresh=row.unsettled, backfilled=0))
+        turns.append(_Turn(*badge, settle=False, fresh=row.fresh, backfilled=row.backfilled))
+    return sorted(turns, key=lambda turn: (turn.last_turn, turn.badge_id))
 
 
 def _lease(connection: Connection, admission: Admission, turn: _Turn, at: datetime) -> Call | None:
