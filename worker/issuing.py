@@ -75,17 +75,19 @@ def _dispatch_issuer(
     room = permits.room(issuer_id, REACH)
     lease = issuer.timeout + PERMIT_WAIT + SLACK
     calls = outbox.admit(Admission(issuer_id, room, MOST_IN_FLIGHT, lease))
-    for call in calls:
-        _send(outbox, sender, call)
+    _send(outbox, sender, calls)
     return len(calls)
 
 
-def _send(outbox: Outbox, sender: Dispatch, call: Call) -> None:
-    try:
-        sender.send(call)
-    except QueueUnavailable:
-        outbox.hand_back(call.lease_id)
-        raise
+def _send(outbox: Outbox, sender: Dispatch, calls: Sequence[Call]) -> None:
+    """Send each call; what the broker does not take is due again at once, not when its lease has run out."""
+    for number, call in enumerate(calls):
+        try:
+            sender.send(call)
+        except QueueUnavailable:
+            for unsent in calls[number:]:
+                outbox.hand_back(unsent.lease_id)
+            raise
 
 
 @dataclass(frozen=True, slots=True)
