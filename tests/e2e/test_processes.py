@@ -1,0 +1,208 @@
+"""Separate processes on a real PostgreSQL and a real Valkey: from XADD to an assertion at the provider."""
+
+from __future__ import annotations
+
+import json
+import signal
+import statistics
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.conftest import SPAWNED
+from tests.e2e.deployment import (
+    ADDRESS_MARK,
+    BEAT,
+    CONSUMER,
+    PATIENCE,
+    SECRET_MARK,
+    STREAM,
+    WORKER,
+    Deployment,
+    address,
+)
+from tests.support.bodies import enrolled, event, registered, updated
+from tests.support.waiting import wait_until
+from worker.adapters.embedded import start_valkey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.services import Postgres
+
+# One deployment for all of them: it is started once.
+pytestmark = pytest.mark.xdist_group("deployment")
+
+MONTH = 30 * 86400
+SAMPLES = 20
+FLOWER_USER = ("operator", f"{SECRET_MARK}-flower")
+
+
+def definitions() -> dict[str, Any]:
+    criteria: dict[str, Any] = {
+        "starter": {"lp_enroll": {"learning_path_id": "40"}},
+        "veteran": {"registered_for": {"threshold": MONTH}},
+    }
+    badges = {
+        name: {
+            "title": name,
+            "picture": f"https://example.org/{name}.png",
+            "issue": {"issuer": "academy", "badgeclass": name.ljust(22, "0")},
+            "criteria": criterion,
+        }
+        for name, criterion in criteria.items()
+    }
+    # No limit that matters: what is measured here is how quick the processes are.
+    issuer = {
+        "provider": "badgr",
+        "url": "https://api.badgr.io",
+        "rate_limit": "1000/10s",
+        "settle_after": "3s",
+    }
+    return {"issuers": {"academy": issuer}, "badges": badges}
+
+
+@pytest.fixture(scope="module")
+def deployment(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("deployment")
+    with ExitStack() as stack:
+        database_url = stack.enter_context(postgres_server.database())
+        valkey = stack.enter_context(start_valkey(folder / "valkey", persistent=False))
+        made = Deployment(stack, folder, database_url, valkey.url)
+        badges = made.start_sandbox(definitions())
+        made.run("db", "upgrade")
+        made.run("badges", "apply", str(badges), "--yes")
+        made.start("consumer", *CONSUMER)
+        made.start("worker", *WORKER)
+        made.start("beat", *BEAT)
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _shown(deployment: Deployment, request: pytest.FixtureRequest) -> None:
+    """Show what every process printed when a test fails."""
+    request.node.stash[SPAWNED] = deployment.started
+
+
+def starts(user_id: str, email: str | None = None) -> list[bytes]:
+    now = datetime.now(UTC)
+    return [registered(now, user_id, email=email or address(user_id)), enrolled(now, user_id)]
+
+
+def test_an_event_put_on_the_stream_by_anybody_ends_as_an_assertion(deployment: Deployment) -> None:
+    seconds = []
+    for number in range(SAMPLES):
+        user_id = f"quick-{number}"
+        deployment.publish(starts(user_id)[0])
+        published = time.monotonic()
+        deployment.publish(starts(user_id)[1])
+        assertion = deployment.awaited_assertion(user_id)
+        seconds.append(time.monotonic() - published)
+        assert assertion["badgeclass"] == "starter".ljust(22, "0")
+
+    median, longest = statistics.median(seconds), max(seconds)
+    print(f"XADD to assertion: median {median:.2f} s, longest {longest:.2f} s")  # noqa: T201 # shown by -s
+
+
+def test_an_award_waits_for_an_address_and_goes_out_when_there_is_one(deployment: Deployment) -> None:
+    now = datetime.now(UTC)
+    deployment.publish(registered(now, "nameless"), enrolled(now, "nameless"))
+    wait_until(lambda: deployment.states("nameless") == ["waiting"], PATIENCE, "an award that waits")
+
+    deployment.publish(updated(now + timedelta(seconds=1), "nameless", email=address("nameless")))
+
+    assert deployment.awaited_assertion("nameless")["badgeclass"] == "starter".ljust(22, "0")
+    wait_until(lambda: deployment.states("nameless") == ["issued"], PATIENCE, "an award issued")
+
+
+def test_an_account_comes_of_age_while_everything_runs(deployment: Deployment) -> None:
+    due = datetime.now(UTC) + timedelta(seconds=3)
+
+    deployment.publish(registered(due - timedelta(seconds=MONTH), "elder", email=address("elder")))
+
+    assertion = deployment.awaited_assertion("elder")
+    assert assertion["badgeclass"] == "veteran".ljust(22, "0")
+    assert datetime.fromisoformat(assertion["issuedOn"]) == due
+
+
+def test_without_beat_nudges_move_the_work(deployment: Deployment) -> None:
+    assert deployment.stop("beat") == 0
+
+    deployment.publish(*starts("unscheduled"))
+
+    assert deployment.awaited_assertion("unscheduled")
+    deployment.start("beat", *BEAT)
+
+
+def test_without_a_task_worker_awards_stay_pending_and_go_out_when_one_starts(deployment: Deployment) -> None:
+    assert deployment.stop("worker") == 0
+
+    deployment.publish(*starts("patient"))
+    wait_until(lambda: deployment.states("patient") == ["pending"], PATIENCE, "an award that is due")
+    assert deployment.assertions("patient") == []
+    deployment.start("worker", *WORKER)
+
+    assert deployment.awaited_assertion("patient")
+
+
+def test_a_consumer_that_is_stopped_leaves_nothing_undone(deployment: Deployment) -> None:
+    code = deployment.stop("consumer")
+    deployment.publish(*starts("early"))
+    deployment.start("consumer", *CONSUMER)
+
+    assert code == 128 + signal.SIGTERM
+    assert deployment.awaited_assertion("early")
+    wait_until(lambda: deployment.redis.xlen(STREAM) == 0, PATIENCE, "an empty stream")
+
+
+def test_flower_lists_tasks_with_their_names_and_without_addresses(deployment: Deployment) -> None:
+    url = deployment.start_flower()
+
+    def tasks() -> dict[str, Any]:
+        """Send another one, until Flower has heard of any: it tells only of what it saw itself."""
+        user_id = f"watched-{time.monotonic_ns()}"
+        deployment.publish(*starts(user_id))
+        deployment.awaited_assertion(user_id)
+        try:
+            answer = httpx.get(f"{url}/api/tasks", auth=FLOWER_USER, timeout=10)
+        except httpx.TransportError:  # it is just starting
+            return {}
+        answer.raise_for_status()
+        listed: dict[str, Any] = answer.json()
+        return {task_id: task for task_id, task in listed.items() if task["state"] == "SUCCESS"}
+
+    seen = wait_until(tasks, PATIENCE, "a task in Flower")
+    assert {task["name"] for task in seen.values()} == {"awards.issue"}
+    assert all(
+        task["kwargs"].startswith("{'issuer': 'academy', 'badge': 'starter'") for task in seen.values()
+    )
+    assert ADDRESS_MARK not in json.dumps(seen)
+    assert httpx.get(f"{url}/api/tasks", timeout=10).status_code == httpx.codes.UNAUTHORIZED
+
+
+def test_no_process_ever_prints_an_address_or_a_secret(deployment: Deployment) -> None:
+    """Things go wrong here that have the address in their hands: bad events, refusals, a conflict, a 500."""
+    fault = {"fault": "error_before", "path": "/v2/badgeclasses/", "method": "POST", "times": 1}
+    httpx.post(f"{deployment.sandbox_url}/sandbox/faults", json=[fault]).raise_for_status()
+    deployment.publish(
+        event("user.registered", datetime.now(UTC), email=address("nobody")),
+        address("no-event").encode(),
+        *starts("first"),
+    )
+    deployment.awaited_assertion("first")
+    deployment.publish(*starts("second", email=address("first")), *starts("third", email=f"@{ADDRESS_MARK}"))
+    awaited = [["failed"], ["failed"]]
+    wait_until(lambda: [*map(deployment.states, ("second", "third"))] == awaited, PATIENCE, "two refusals")
+
+    for name in ("flower", "worker", "beat", "consumer", "sandbox"):
+        deployment.stop(name)
+
+    printed = deployment.output()
+    assert "event.refused" in printed
+    assert "award.failed" in printed
+    assert ADDRESS_MARK not in printed
+    assert SECRET_MARK not in printed
