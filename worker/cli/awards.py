@@ -10,7 +10,7 @@ import typer
 from worker.awards import AwardRow, AwardState
 from worker.cli.opening import nudge, open_database, open_services
 from worker.cli.options import AsJson, Limit
-from worker.cli.output import fail, fields_of, print_fields, print_json, print_table
+from worker.cli.output import count, fail, fields_of, print_fields, print_json, print_table
 from worker.errors import ConfigurationError
 
 app = typer.Typer(no_args_is_help=True, help="Who has earned what, and where it stands.")
@@ -100,7 +100,7 @@ def retry(
     if as_json:
         print_json([{"user_id": each, "badge_id": badge_id} for each, badge_id in put_back])
     else:
-        print(f"{len(put_back)} awards put back: due now, and issued as the rate limit allows")
+        print(f"{count(len(put_back), 'award')} put back: due at once, issued as the rate limit allows")
     if user is not None and not put_back:
         fail(_why_not(database.list_awards(wanted), user, badge))
 

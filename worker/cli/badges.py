@@ -12,7 +12,7 @@ import typer
 
 from worker.cli.opening import nudge, open_database, open_services
 from worker.cli.options import AsJson
-from worker.cli.output import print_json, print_table, progress, say
+from worker.cli.output import count, print_json, print_table, progress, say
 from worker.cli.stopping import Stopped
 from worker.errors import ConfigurationError, InvalidDefinition, TransientError
 
@@ -41,7 +41,8 @@ def check(file: _File = None, as_json: AsJson = False) -> None:
     said = ""
     try:
         definitions = load_definitions(file)
-        said = f"{file}: {len(definitions.badges)} badges, {len(definitions.issuers)} issuers, nothing wrong"
+        badges, issuers = len(definitions.badges), len(definitions.issuers)
+        said = f"{file}: {count(badges, 'badge')}, {count(issuers, 'issuer')}, nothing wrong"
     except InvalidDefinition as error:
         problems = error.problems
     if as_json:
@@ -164,4 +165,4 @@ def _tell(applied: Applied, awards: int, *, as_json: bool) -> None:
         return
     counted = Counter(each.change.value for each in applied.changes)
     said = ", ".join(f"{times} {change}" for change, times in counted.items()) or "no badge changed"
-    print(f"version {applied.version} of the rules is in force: {said}; {awards} new awards")
+    print(f"version {applied.version} of the rules is in force: {said}; {count(awards, 'new award')}")

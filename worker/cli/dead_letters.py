@@ -8,7 +8,7 @@ import typer
 
 from worker.cli.opening import open_database, open_services
 from worker.cli.options import AsJson, Limit
-from worker.cli.output import body, fail, fields_of, print_fields, print_json, print_table, printable
+from worker.cli.output import body, count, fail, fields_of, print_fields, print_json, print_table, printable
 from worker.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def replay(
     if as_json:
         print_json([{"id": letter.id} for letter in letters])
     else:
-        print(f"{len(letters)} dead letters are on the event queue again")
+        print(f"put back on the event queue: {count(len(letters), 'dead letter')}")
 
 
 def _find_all(database: Database, starts: list[str]) -> list[DeadLetter]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 from rich.text import Text
 
-from worker.cli.opening import open_services, schema_problem
+from worker.cli.opening import check_broker_url, open_services, schema_problem
 from worker.cli.options import AsJson
-from worker.cli.output import print_json, print_table, printable
+from worker.cli.output import count, print_json, print_table, printable
 from worker.errors import BadgeWorkerError, ConfigurationError, NoPermit, SignInRefused
 
 if TYPE_CHECKING:
@@ -75,9 +75,12 @@ def _examine() -> Iterator[Finding]:
 
 
 def _look(what: str, look: Callable[[], str], mend: str) -> Finding:
-    """Return what was found, or what stood in the way."""
+    """Return what was found, or what stood in the way; a wrong setting says itself how to mend it."""
     try:
         return Finding(what, ok=True, detail=look())
+    except ConfigurationError as error:
+        detail, _, says = printable(str(error)).partition("; ")
+        return Finding(what, ok=False, detail=detail, mend=says or mend)
     except BadgeWorkerError as error:
         return Finding(what, ok=False, detail=printable(str(error)), mend=mend)
 
@@ -90,13 +93,13 @@ def _database(here: Services) -> str:
 
 
 def _queue(here: Services) -> str:
-    return f"{here.queue.backlog()} events unread or unacknowledged"
+    return f"{count(here.queue.backlog(), 'event')} unread or unacknowledged"
 
 
 def _broker(here: Services) -> str:
     from kombu.exceptions import KombuError
 
-    here.settings.required("broker_url")
+    check_broker_url(here)
     with here.celery.connection_for_write() as connection:
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=_BROKER_TIMEOUT)
@@ -110,11 +113,14 @@ def _redis(here: Services) -> str:
 
     from worker.adapters.redis_connection import connect
 
+    url = here.settings.required("redis_url")
     try:
-        with connect(here.settings.required("redis_url")) as client:
+        with connect(url) as client:
             client.ping()
-    except (redis.RedisError, ValueError) as error:
+    except redis.RedisError as error:
         raise BadgeWorkerError(str(error)) from error
+    except ValueError:  # its words may hold parts of a password
+        raise ConfigurationError("BADGE_WORKER_REDIS_URL: not an address; use redis://host:6379/2") from None
     return "reachable"
 
 

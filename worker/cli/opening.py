@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from worker.cli.output import say
 from worker.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -76,7 +77,25 @@ def _known_revisions() -> set[str]:
     return {each.revision for each in ScriptDirectory.from_config(migrations.config()).walk_revisions()}
 
 
+def check_broker_url(here: Services) -> None:
+    """Raise ConfigurationError where tasks could never be sent; nothing connects."""
+    here.settings.required("broker_url")
+    try:
+        with here.celery.connection_for_write() as connection:
+            connection.get_transport_cls()
+    except (AttributeError, ImportError, KeyError, ValueError):  # their words may hold parts of a password
+        raise ConfigurationError(
+            "BADGE_WORKER_BROKER_URL: not a broker's address; use redis://host:6379/1 or amqp://host/vhost"
+        ) from None
+
+
 def nudge(here: Services) -> None:
-    """Let the dispatcher run at once if a task broker is set up; beat lets it run anyway."""
-    if here.settings.broker_url is not None:
+    """Let the dispatcher run at once if a task broker is set up. Never fails: beat lets it run anyway."""
+    if here.settings.broker_url is None:
+        return
+    try:
+        check_broker_url(here)
+    except ConfigurationError as error:
+        say(str(error))
+    else:
         here.dispatch.nudge()

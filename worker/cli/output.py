@@ -62,6 +62,11 @@ def fields_of(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
+def count(number: int, what: str) -> str:
+    """Return a number of things, as in `1 award` and `2 awards`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def instant(at: datetime) -> str:
     """Return an instant as RFC 3339, in UTC."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
-from worker.cli.opening import open_database, open_services
+from worker.cli.opening import check_broker_url, open_database, open_services
 from worker.cli.stopping import StopRequest, stopping
 from worker.errors import ConfigurationError, DatabaseUnavailable
 
@@ -39,7 +39,7 @@ def consume(
     """
     here = open_services(quiet=False)
     consumer = here.consumer
-    here.settings.required("broker_url")  # or the first award would find out
+    check_broker_url(here)  # or the first award would find out
     with stopping(_GRACE) as stop:
         _await_schema(here, stop)
         done = consumer.run(stop, until_idle)

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from worker.cli.opening import open_services
 from worker.cli.options import AsJson
-from worker.cli.output import print_json, printable, progress, say
+from worker.cli.output import count, print_json, printable, progress, say
 from worker.errors import InvalidEvent, QueueUnavailable
 
 _CHUNK_LINES = 1000
@@ -56,7 +56,7 @@ def publish(
     """
     here = open_services()
     queue = here.queue
-    report = Report(file.name)
+    report = Report(getattr(file, "name", "<stdin>"))
     try:
         with _bar(file) as bar:
             lines = _read(file, report, bar)
@@ -121,11 +121,11 @@ def _send(lines: Iterable[bytes], report: Report, send: Callable[[list[bytes]], 
 
 def _tell(report: Report, *, as_json: bool) -> None:
     if report.error:
-        say(f"{report.error}; it has {report.accepted} events of the {report.lines} lines read so far")
+        say(f"{report.error}; accepted so far: {report.accepted}, of {report.lines} lines read")
     if as_json:
         print_json(report)
         return
-    print(f"{report.accepted} events accepted, {len(report.refused)} refused")
+    print(f"{count(report.accepted, 'event')} accepted, {len(report.refused)} refused")
     if report.unknown:
         types = ", ".join(f"{printable(name)} ({times})" for name, times in report.unknown.most_common())
         say(f"{report.unknown.total()} of them are of types that the worker passes over: {types}")

@@ -1,0 +1,231 @@
+"""`publish`: lines to the event queue, good ones and bad ones."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import bodies, commands
+from tests.support.ports import free_port
+from worker.adapters.queues import RedisStreamQueue
+from worker.cli import publishing
+from worker.errors import QueueUnavailable
+from worker.events import LARGEST_EVENT
+
+GOOD = [bodies.enrolled(n, f"user-{n}") for n in range(3)]
+UNKNOWN = bodies.event("post.liked", 0, user_id="ada")
+
+
+@pytest.fixture
+def file(bare: Path) -> Path:
+    return bare / "events.jsonl"
+
+
+def _held(queue: RedisStreamQueue) -> list[bytes]:
+    return [message.body for message in queue.read(10_000, 0)]
+
+
+def _watched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return what will be the sizes of the chunks that are sent."""
+    sizes: list[int] = []
+    whole = RedisStreamQueue.publish
+
+    def counting(self: RedisStreamQueue, chunk: list[bytes]) -> int:
+        sizes.append(len(chunk))
+        return whole(self, chunk)
+
+    monkeypatch.setattr(RedisStreamQueue, "publish", counting)
+    return sizes
+
+
+def test_events_are_on_the_queue_in_the_order_of_the_file(file: Path, queue: RedisStreamQueue) -> None:
+    file.write_bytes(b"\n".join(GOOD) + b"\n")
+
+    ended = commands.run("publish", file)
+
+    assert (ended.code, ended.out, ended.err) == (0, "3 events accepted, 0 refused\n", "")
+    assert _held(queue) == GOOD
+
+
+def test_stdin_is_read_too(queue: RedisStreamQueue) -> None:
+    ended = commands.run("publish", "-", stdin=b"\n".join(GOOD))
+
+    assert (ended.code, ended.out) == (0, "3 events accepted, 0 refused\n")
+    assert _held(queue) == GOOD
+
+
+def test_bad_lines_are_named_and_the_good_ones_published(file: Path, queue: RedisStreamQueue) -> None:
+    file.write_bytes(b"\n".join([GOOD[0], b"no event", b"", GOOD[1], b'{"type": 3}']))
+
+    ended = commands.run("publish", file)
+
+    assert (ended.code, ended.out) == (1, "2 events accepted, 2 refused\n")
+    assert [line.split(": ")[0] for line in ended.err.splitlines()] == [f"{file}:2", f"{file}:5"]
+    assert "not JSON" in ended.err.splitlines()[0]
+    assert _held(queue) == GOOD[:2]
+
+
+def test_raw_lines_are_sent_whatever_they_are(file: Path, queue: RedisStreamQueue) -> None:
+    lines = [b" no event\t", b"\xff\xfe", GOOD[0]]
+    file.write_bytes(b"\r\n".join([*lines, b"  ", b""]))
+
+    ended = commands.run("publish", "--raw", file)
+
+    assert (ended.code, ended.out) == (0, "3 events accepted, 0 refused\n")
+    assert _held(queue) == lines
+
+
+def test_events_of_other_types_are_accepted_with_a_note(file: Path, queue: RedisStreamQueue) -> None:
+    file.write_bytes(b"\n".join([GOOD[0], UNKNOWN, UNKNOWN]))
+
+    ended = commands.run("publish", file)
+
+    assert (ended.code, ended.out) == (0, "3 events accepted, 0 refused\n")
+    assert "2 of them are of types that the worker passes over: post.liked.v1 (2)" in ended.err
+    assert len(_held(queue)) == 3
+
+
+def test_the_report_is_one_document(file: Path, queue: RedisStreamQueue) -> None:
+    file.write_bytes(b"\n".join([GOOD[0], b"no event", UNKNOWN]))
+
+    ended = commands.run("publish", file, "--json")
+
+    assert ended.code == 1
+    assert ended.json == {
+        "file": str(file),
+        "lines": 3,
+        "accepted": 2,
+        "refused": [{"line": 2, "reason": "body: not JSON (expected ident at line 1 column 2)"}],
+        "unknown": {"post.liked.v1": 1},
+        "error": None,
+    }
+    assert queue.backlog() == 2
+
+
+def test_an_event_of_exactly_the_most_bytes_is_accepted_and_no_bigger_one(
+    file: Path, queue: RedisStreamQueue
+) -> None:
+    largest = GOOD[0][:-1] + b', "pad": "' + b"x" * (LARGEST_EVENT - len(GOOD[0]) - 11) + b'"}'
+    largest += b" " * (LARGEST_EVENT - len(largest))
+    file.write_bytes(largest + b"\n" + largest + b" \n" + b"y" * 5_000_000 + b"\n" + GOOD[1])
+
+    ended = commands.run("publish", file, "--json")
+
+    assert [each["line"] for each in ended.json["refused"]] == [2, 3]
+    assert all("65536" in each["reason"] for each in ended.json["refused"])
+    assert _held(queue) == [largest, GOOD[1]]
+
+
+def test_many_lines_go_in_few_round_trips(
+    file: Path, queue: RedisStreamQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = _watched(monkeypatch)
+    file.write_bytes(b"\n".join(bodies.enrolled(n, "ada", str(n)) for n in range(2500)))
+
+    ended = commands.run("publish", file)
+
+    assert ended.out == "2500 events accepted, 0 refused\n"
+    assert sizes == [1000, 1000, 500]
+    assert queue.backlog() == 2500
+
+
+def test_big_lines_do_not_pile_up_in_memory(
+    file: Path, queue: RedisStreamQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "_CHUNK_BYTES", 3 * len(GOOD[0]))
+    sizes = _watched(monkeypatch)
+    file.write_bytes(b"\n".join([GOOD[0]] * 7))
+
+    commands.run("publish", file)
+
+    assert sizes == [3, 3, 1]
+    assert queue.backlog() == 7
+
+
+def test_a_queue_that_goes_away_leaves_word_of_how_far_it_came(
+    file: Path, queue: RedisStreamQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = RedisStreamQueue.publish
+
+    def once(self: RedisStreamQueue, chunk: list[bytes]) -> int:
+        if self.backlog():
+            raise QueueUnavailable("connection refused")
+        return whole(self, chunk)
+
+    monkeypatch.setattr(RedisStreamQueue, "publish", once)
+    monkeypatch.setattr(publishing, "_CHUNK_LINES", 2)
+    file.write_bytes(b"\n".join([*GOOD, UNKNOWN]))
+
+    said, told = commands.run("publish", file), commands.run("publish", file, "--json")
+
+    assert (said.code, told.code) == (1, 1)
+    assert said.out == "2 events accepted, 0 refused\n"
+    assert "cannot be reached: connection refused; accepted so far: 2, of 4 lines read" in said.err
+    assert (told.json["accepted"], told.json["error"]) == (
+        0,
+        "the event queue cannot be reached: connection refused",
+    )
+    assert queue.backlog() == 2
+
+
+def test_a_queue_that_is_not_there_is_one_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGE_WORKER_EVENTS_URL", f"redis://:hidden@127.0.0.1:{free_port()}")
+    file.write_bytes(GOOD[0])
+
+    ended = commands.run("publish", file)
+
+    assert (ended.code, ended.out) == (1, "0 events accepted, 0 refused\n")
+    assert ended.err.startswith("badge-worker: the event queue cannot be reached: ")
+    assert ended.err.count("\n") == 1
+    assert "hidden" not in ended.err
+
+
+def test_without_a_queue_in_the_settings_the_variable_is_named(file: Path) -> None:
+    file.write_bytes(GOOD[0])
+
+    ended = commands.run("publish", file)
+
+    assert ended.code == 2
+    assert ended.err.startswith("badge-worker: BADGE_WORKER_EVENTS_URL: missing")
+
+
+@pytest.mark.parametrize("name", ["none.jsonl", "."])
+def test_a_file_that_cannot_be_read_is_wrong_usage(bare: Path, name: str) -> None:
+    ended = commands.run("publish", bare / name)
+
+    assert ended.code == 2
+
+
+def test_an_empty_file_is_nothing_wrong(file: Path, queue: RedisStreamQueue) -> None:
+    file.touch()
+
+    assert (commands.run("publish", file).code, queue.backlog()) == (0, 0)
+
+
+def test_a_pipe_is_published_by_a_process_of_its_own(queue: RedisStreamQueue) -> None:
+    ended = commands.spawned("publish", "-", stdin=b"\n".join([*GOOD, b"no event"]))
+
+    assert (ended.code, ended.out) == (1, "3 events accepted, 1 refused\n")
+    assert ended.err.startswith("<stdin>:4: body: not JSON")
+    assert _held(queue) == GOOD
+
+
+def test_a_terminal_shows_a_progress_bar_and_a_file_does_not(file: Path, queue: RedisStreamQueue) -> None:
+    file.write_bytes(b"\n".join(GOOD))
+    ours, theirs = pty.openpty()
+
+    command = [*commands.PROGRAM, "publish", str(file)]
+    on_terminal = subprocess.run(command, stderr=theirs, stdout=subprocess.PIPE, timeout=60, check=False)
+    os.close(theirs)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    in_file = commands.spawned("publish", file)
+
+    assert b"publishing" in shown
+    assert (on_terminal.returncode, on_terminal.stdout) == (0, b"3 events accepted, 0 refused\n")
+    assert (in_file.code, in_file.err) == (0, "")
+    assert queue.backlog() == 6
