@@ -8,7 +8,7 @@ EVERYTHING := $(VENV)/.everything
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "badge-worker needs Python 3.11 or later; try: make PYTHON=python3.12")'
@@ -46,6 +46,9 @@ format: $(EVERYTHING) ## let the formatter have its way
 mutants: $(EVERYTHING) ## take each measure out and show that its test fails
 	$(BIN)/python tests/mutants/run.py
 
+drill-issuing: $(EVERYTHING) ## 5,000 awards, a provider that fails at random, workers killed (SEED=1)
+	$(BIN)/python -m tests.drills.issuing --seed $(or $(SEED),1)
+
 bench: $(EVERYTHING) ## measure; figures and ratios from one run
 	$(BIN)/python -m benchmarks
 
@@ -58,4 +61,4 @@ lock: ## make the two lock files anew (needs uv)
 clean: ## remove what the targets made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .badge-worker badge-worker.db
 
-.PHONY: help install demo test check format mutants bench lock clean
+.PHONY: help install demo test check format mutants drill-issuing bench lock clean
