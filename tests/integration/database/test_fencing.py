@@ -393,7 +393,7 @@ def test_two_calls_at_once_for_one_address_are_told_apart(postgres: Ground) -> N
 
     (mine,) = set(postgres.column("lease_id").values()) - {"other"}
     with transaction(postgres.engine) as connection:
-        ready = calls.prepare(connection, mine)
+        ready, _ = calls.prepare(connection, mine)
         other = Running(lambda: postgres.database.prepare("other"))
         postgres.until_waiting(other)
 
