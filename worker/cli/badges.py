@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.opening import nudge, open_database, open_services
+from worker.cli.opening import nudge, open_database, open_services, open_settings
 from worker.cli.options import AsJson
 from worker.cli.output import count, print_json, print_table, progress, say
 from worker.cli.stopping import Stopped
@@ -36,7 +36,7 @@ def check(file: _File = None, as_json: AsJson = False) -> None:
     """Say whether a badges file is right; name file, line and field of what is not (exit code 1)."""
     from worker.adapters.badges_file import load_definitions
 
-    file = file or open_services().settings.badges_file
+    file = file or open_settings().badges_file
     problems: list[str] = []
     said = ""
     try:

@@ -152,7 +152,7 @@ def _badgeclasses(here: Services) -> dict[str, list[tuple[str, str]]]:
     with here.database.change() as stored:  # only looked at
         badges = {each.badge_id: Badge.model_validate(each.definition) for each in stored.badges()}
     for badge_id, badge in badges.items():
-        if badge.published and badge.issue is not None:
+        if badge.published and badge.issue is not None and badge.issue.badgeclass is not None:
             found[badge.issue.issuer].append((badge_id, badge.issue.badgeclass))
     return found
 

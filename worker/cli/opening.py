@@ -14,21 +14,28 @@ if TYPE_CHECKING:
 
     from worker.adapters.database.store import Database
     from worker.bootstrap import Services
+    from worker.settings import Settings
 
 
-def open_services(*, quiet: bool = True) -> Services:
-    """Read the settings and return services that connect when first used; raises ConfigurationError.
+def open_settings(*, quiet: bool = True) -> Settings:
+    """Read the settings and set up logging by them; raises ConfigurationError.
 
     `quiet` leaves out what long-running processes log, unless the operator has set a level.
     """
-    from worker.bootstrap import Services
     from worker.logs import configure_logging
     from worker.settings import load_settings
 
     settings = load_settings()
     level = "warning" if quiet and "log_level" not in settings.model_fields_set else settings.log_level
     configure_logging(settings.log_format, level)
-    return Services(settings)
+    return settings
+
+
+def open_services(*, quiet: bool = True) -> Services:
+    """Return services that connect when first used; raises ConfigurationError."""
+    from worker.bootstrap import Services
+
+    return Services(open_settings(quiet=quiet))
 
 
 def open_database(here: Services) -> Database:

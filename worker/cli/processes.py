@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
-from worker.cli.opening import check_broker_url, open_database, open_services
+from worker.cli.opening import check_broker_url, open_database, open_services, open_settings
 from worker.cli.stopping import StopRequest, stopping
 from worker.errors import ConfigurationError, DatabaseUnavailable
 
@@ -42,14 +42,10 @@ def consume(
     check_broker_url(here)  # or the first award would find out
     with stopping(_GRACE) as stop:
         _await_schema(here, stop)
+        log.info("consumer.started")
         done = consumer.run(stop, until_idle)
-    log.info(
-        "consumer.ended",
-        events=done.events,
-        awards=done.awards,
-        dead=done.dead,
-        unknown=sum(done.unknown.values()),
-    )
+    unknown = sum(done.unknown.values())
+    log.info("consumer.ended", events=done.events, awards=done.awards, dead=done.dead, unknown=unknown)
     raise typer.Exit(stop.exit_code)
 
 
@@ -89,10 +85,9 @@ def sandbox(
     Any credentials sign in; a connection is an account. /sandbox/assertions lists all that it holds,
     /sandbox/calls every call, and POST /sandbox/faults makes it slow, wrong or unreachable.
     """
-    from worker.logs import configure_logging
     from worker.sandbox import SandboxOptions, serve
 
-    configure_logging()
+    open_settings()  # for how to log
     try:
         options = SandboxOptions(
             rate_limit=None if rate_limit == "none" else rate_limit,
@@ -117,5 +112,5 @@ def seeds_of(badges_file: Path) -> list[SeedBadgeClass]:
     return [
         SeedBadgeClass(badge.issue.badgeclass, badge.title, badge.issue.issuer)
         for badge in badges
-        if badge.issue is not None
+        if badge.issue is not None and badge.issue.badgeclass is not None
     ]

@@ -1,0 +1,220 @@
+"""`doctor`: what is wrong, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support import commands
+from tests.support.ground import Ground, badge, definitions, read
+from tests.support.ports import free_port
+from worker.adapters.queues import RedisStreamQueue
+from worker.applying import apply
+from worker.cli import diagnosis
+from worker.errors import NoPermit
+from worker.sandbox import SandboxOptions, SeedBadgeClass, running
+
+ENROLLED = {"lp_enroll": {"learning_path_id": "40"}}
+COMPLETED = {"lp_complete": {"learning_path_id": "40"}}
+OPTIONS = SandboxOptions(
+    rate_limit=None,
+    badgeclasses=[SeedBadgeClass("class-one", "One", "academy")],
+    refuse_sign_in=frozenset({"nobody"}),
+)
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[str]:
+    """A provider that knows the class of badge `one`; `nobody` cannot sign in."""
+    with running(OPTIONS) as url:
+        yield url
+
+
+@pytest.fixture
+def whole(ground: Ground, queue: RedisStreamQueue, provider: str, monkeypatch: pytest.MonkeyPatch) -> Ground:
+    """All that doctor looks at, in order: one badge is issued at `academy`, another is disabled."""
+    del queue
+    monkeypatch.setenv("BADGE_WORKER_ISSUER_ACADEMY_USERNAME", "us")
+    monkeypatch.setenv("BADGE_WORKER_ISSUER_ACADEMY_PASSWORD", "any")
+    badges = {"one": badge(ENROLLED, issued=True), "off": badge(COMPLETED, issued=True, status="disabled")}
+    _apply(ground, provider, badges)
+    return ground
+
+
+def _apply(ground: Ground, url: str, badges: dict[str, Any]) -> None:
+    document = definitions(badges, academy={"provider": "badgr", "url": url})
+    apply(ground.database, read(document))
+
+
+def _examine() -> tuple[int, dict[str, Any]]:
+    """Return the exit code, and each finding by what it is about."""
+    ended = commands.run("doctor", "--json")
+    assert ended.json["ok"] == (ended.code == 0)
+    return ended.code, {each["what"]: each for each in ended.json["checks"]}
+
+
+def test_a_whole_deployment_is_all_right(whole: Ground) -> None:
+    del whole
+
+    code, found = _examine()
+
+    assert code == 0
+    assert list(found) == [
+        "configuration",
+        "database",
+        "event queue",
+        "task broker",
+        "Redis",
+        "issuer academy",
+        "badge one",
+    ]
+    assert {(each["ok"], each["mend"]) for each in found.values()} == {(True, None)}
+
+
+def test_people_get_a_table(whole: Ground, provider: str) -> None:
+    _apply(whole, provider, {"unknown": badge(ENROLLED, issued=True)})
+
+    ended = commands.run("doctor")
+
+    assert ended.code == 1
+    rows = {line.split("│")[1].strip(): line for line in ended.out.splitlines() if line.startswith("│")}
+    assert " ok " in rows["issuer academy"]
+    assert " wrong " in rows["badge unknown"]
+    assert "badges file" in rows["badge unknown"]
+
+
+def test_a_badge_class_that_is_not_there_is_named(whole: Ground, provider: str) -> None:
+    _apply(whole, provider, {"one": badge(ENROLLED, issued=True), "unknown": badge(COMPLETED, issued=True)})
+
+    code, found = _examine()
+
+    assert code == 1
+    assert [what for what, each in found.items() if not each["ok"]] == ["badge unknown"]
+    assert "class-unknown" in found["badge unknown"]["detail"]
+    assert "`badgeclass`" in found["badge unknown"]["mend"]
+
+
+def test_credentials_that_are_refused_are_named_by_their_variables(
+    whole: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del whole
+    monkeypatch.setenv("BADGE_WORKER_ISSUER_ACADEMY_USERNAME", "nobody")
+    monkeypatch.setenv("BADGE_WORKER_ISSUER_ACADEMY_PASSWORD", "s3cr3t")
+
+    code, found = _examine()
+
+    assert code == 1
+    assert found["issuer academy"]["ok"] is False
+    assert "BADGE_WORKER_ISSUER_ACADEMY_" in found["issuer academy"]["mend"]
+    assert "s3cr3t" not in str(found)
+    assert "badge one" not in found
+
+
+def test_credentials_that_are_missing_are_named_by_their_variables(
+    whole: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del whole
+    monkeypatch.delenv("BADGE_WORKER_ISSUER_ACADEMY_USERNAME")
+    monkeypatch.delenv("BADGE_WORKER_ISSUER_ACADEMY_PASSWORD")
+
+    code, found = _examine()
+
+    assert code == 1
+    assert "no credentials" in found["issuer academy"]["detail"]
+
+
+def test_a_provider_that_is_not_there_is_named_by_its_address(whole: Ground) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    _apply(whole, nowhere, {"one": badge(ENROLLED, issued=True)})
+
+    code, found = _examine()
+
+    assert code == 1
+    assert found["issuer academy"]["ok"] is False
+    assert nowhere in found["issuer academy"]["mend"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "what"),
+    [("EVENTS_URL", "event queue"), ("BROKER_URL", "task broker"), ("REDIS_URL", "Redis")],
+)
+@pytest.mark.parametrize("how", ["missing", "away", "nonsense"])
+def test_each_server_that_is_missing_is_named(
+    whole: Ground, monkeypatch: pytest.MonkeyPatch, variable: str, what: str, how: str
+) -> None:
+    del whole
+    name = f"BADGE_WORKER_{variable}"
+    match how:
+        case "missing":
+            monkeypatch.delenv(name)
+        case "away":
+            monkeypatch.setenv(name, f"redis://:s3cr3t@127.0.0.1:{free_port()}/0")
+        case _:
+            monkeypatch.setenv(name, "nonsense://:s3cr3t@host")
+
+    code, found = _examine()
+
+    assert code == 1
+    assert [what for what, each in found.items() if not each["ok"]] == [what]
+    assert found[what]["mend"]
+    assert "s3cr3t" not in str(found)
+
+
+def test_a_database_without_a_schema_is_wrong(
+    whole: Ground, bare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del whole
+    monkeypatch.setenv("BADGE_WORKER_DATABASE_URL", f"sqlite:///{bare}/other.db")
+
+    code, found = _examine()
+
+    assert code == 1
+    assert found["database"]["ok"] is False
+    assert found["database"]["mend"] == "run `badge-worker db upgrade`"
+    assert "issuer academy" not in found
+
+
+def test_a_database_without_rules_says_where_they_come_from(ground: Ground, queue: RedisStreamQueue) -> None:
+    del ground, queue
+
+    code, found = _examine()
+
+    assert code == 0
+    assert "badge-worker badges apply" in found["issuers"]["detail"]
+
+
+def test_settings_that_cannot_be_read_are_all_there_is_to_say(
+    whole: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del whole
+    monkeypatch.setenv("BADGE_WORKER_BATCH_SIZE", "many")
+
+    code, found = _examine()
+
+    assert code == 1
+    assert list(found) == ["configuration"]
+    assert found["configuration"]["detail"].startswith("BADGE_WORKER_BATCH_SIZE: ")
+
+
+# The rate limit
+
+
+def test_a_rate_limit_without_room_is_waited_for() -> None:
+    refusals = [NoPermit("academy", 0.01), NoPermit("academy", 0.01)]
+
+    def call() -> bool:
+        if refusals:
+            raise refusals.pop()
+        return True
+
+    assert diagnosis._patiently(call) is True
+
+
+def test_a_rate_limit_that_has_no_room_for_long_is_not_waited_for() -> None:
+    def call() -> bool:
+        raise NoPermit("academy", 3600)
+
+    with pytest.raises(NoPermit):
+        diagnosis._patiently(call)
