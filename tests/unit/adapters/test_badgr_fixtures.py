@@ -12,7 +12,7 @@ from tests.unit.adapters.wire import Wire, answers
 from worker.adapters.badgr.calls import Calls
 from worker.adapters.badgr.errors import error_of, retry_after
 from worker.adapters.badgr.http import Answer, Http
-from worker.adapters.badgr.models import assertions_in
+from worker.adapters.badgr.models.grants import assertions_in
 from worker.adapters.badgr.refusals import refusals_in
 from worker.adapters.badgr.sign_in import Credentials, SignIn
 from worker.adapters.badgr.words import words_of

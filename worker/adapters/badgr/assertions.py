@@ -1,31 +1,23 @@
-"""Assertions of a badge class: award and list (S3-30, S3-31, S3-22)."""
+"""Assertions: lists, one, changes, revoking (S3-16, S3-19, S3-22, S3-37, S3-38, S1-09)."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
-from worker.adapters.badgr.errors import error_of, went_well
 from worker.adapters.badgr.http import Request
-from worker.adapters.badgr.models import assertions_in, award_body, normal
-from worker.adapters.badgr.refusals import refusals_in
-from worker.errors import NoAnswer
+from worker.adapters.badgr.models.assertions import AssertionOut, RevocationOut, normal
+from worker.adapters.badgr.models.base import read_all, read_one
+from worker.adapters.badgr.paging import Changes, Query, listed, page_size
+from worker.errors import ConfigurationError, NoAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from worker.adapters.badgr.connection import Connection
-    from worker.adapters.badgr.http import Answer
-    from worker.awards import Assertion, Grant, Outcome
 
-_BAD_REQUEST = 400
-_EVERYTHING = (("include_expired", "1"), ("include_revoked", "1"))
-
-# Servers in front of the API refuse longer request lines: gunicorn at 4,094 bytes, nginx at 8,192.
-_LONGEST_TARGET = 3500
-_MOST_PAGES = 1000
-_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next\b', re.IGNORECASE)
+_NO_REASON = "revoking needs a reason: the provider shows it to whoever looks the assertion up"
 
 
 class Assertions:
@@ -34,68 +26,93 @@ class Assertions:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def award(
-        self, badgeclass: str, grants: Sequence[Grant], before_send: Callable[[], None]
-    ) -> Sequence[Outcome]:
-        """Make one assertion for each grant in one call: all of them, or none if any is refused."""
-        bodies = [award_body(grant) for grant in grants]
-        path = _path(badgeclass, "assertions" if len(bodies) == 1 else "issue")
-        request = Request("POST", path, json=bodies[0] if len(bodies) == 1 else {"assertions": bodies})
-        about = f"badge class {badgeclass}"
-        answer = self._connection.call(request, about, but={_BAD_REQUEST}, before_send=before_send)
-        if went_well(answer):
-            return _made(answer, [normal(grant.recipient) for grant in grants])
-        refusals = refusals_in(answer, len(grants))
-        if refusals is None:
-            raise error_of(answer, about)
-        return refusals
+    def of_badgeclass(
+        self,
+        badgeclass: str,
+        recipients: Sequence[str] = (),
+        *,
+        include_expired: bool = False,
+        include_revoked: bool = False,
+        num: int | None = None,
+    ) -> Iterator[AssertionOut]:
+        """List what was awarded of one badge class (S3-22, S1-09), to these addresses alone if there are any.
 
-    def of(self, badgeclass: str, recipients: Sequence[str]) -> list[Assertion]:
-        """List the assertions of these addresses, revoked and expired ones included.
-
-        One call, unless the addresses are too long for one URL or the provider answers in pages.
+        Whole and oldest first; with `num` in pages of so many, newest first, a call for each.
         """
-        wanted = list(dict.fromkeys(map(normal, recipients)))
-        found = [each for part in _parts(wanted) for each in self._listed(badgeclass, part)]
-        return [each for each in found if each.recipient in wanted]
+        path = f"/v2/badgeclasses/{quote(badgeclass, safe='')}/assertions"
+        query = _query(recipients, include_expired, include_revoked, num)
+        return listed(self._connection, path, query, f"badge class {badgeclass}", AssertionOut)
 
-    def _listed(self, badgeclass: str, recipients: Sequence[str]) -> Iterator[Assertion]:
-        query: list[tuple[str, str]] = [*(("recipient", each) for each in recipients), *_EVERYTHING]
-        for _ in range(_MOST_PAGES):
-            request = Request("GET", _path(badgeclass, "assertions"), query=query)
-            answer = self._connection.call(request, f"badge class {badgeclass}")
-            yield from assertions_in(answer, recipients)
-            following = _NEXT.search(answer.headers.get("link", ""))
-            if following is None:
-                return
-            # Only the query: the host in the link is what the service believes to be called.
-            query = parse_qsl(urlsplit(following[1]).query)
-        raise NoAnswer("the list of assertions has no end")
+    def of_issuer(
+        self,
+        issuer: str,
+        recipients: Sequence[str] = (),
+        *,
+        include_expired: bool = False,
+        include_revoked: bool = False,
+        num: int | None = None,
+    ) -> Iterator[AssertionOut]:
+        """List what one issuer awarded (S3-19, S1-09), as `of_badgeclass` does."""
+        path = f"/v2/issuers/{quote(issuer, safe='')}/assertions"
+        query = _query(recipients, include_expired, include_revoked, num)
+        return listed(self._connection, path, query, f"issuer {issuer}", AssertionOut)
+
+    def changed(self, since: datetime | None = None, num: int | None = None) -> Changes[AssertionOut]:
+        """List what was made, changed or revoked after `since` at all issuers where the account is staff.
+
+        Oldest change first, in pages of `num` (the service takes 100 without it). Tokens of a single issuer
+        may not read it: Refused with status 404, as where a service has no such feed.
+        """
+        return Changes(self._connection, "/v2/assertions/changed", AssertionOut, since, num)
+
+    def get(self, assertion: str) -> AssertionOut:
+        """Return one assertion (S3-16)."""
+        answer = self._connection.call(Request("GET", _path(assertion)), f"assertion {assertion}")
+        return read_one(answer, AssertionOut)
+
+    def revoke(self, assertion: str, reason: str) -> AssertionOut | None:
+        """Revoke an assertion for good (S3-37) and return it as it is then, if the service shows it.
+
+        The connector's page calls the reason optional and the answer a 204 (X-31): the open service wants
+        `revocation_reason` in the body of the DELETE and answers 200 with the assertion. Raises Refused with
+        the words "Assertion is already revoked" for one that was.
+        """
+        body = {"revocation_reason": _reason(reason)}
+        answer = self._connection.call(
+            Request("DELETE", _path(assertion), json=body), f"assertion {assertion}"
+        )
+        return read_one(answer, AssertionOut) if answer.body.strip() else None
+
+    def revoke_many(self, revocations: Sequence[tuple[str, str]]) -> list[RevocationOut]:
+        """Revoke these, each with its reason, in one call; one result for each, in order (S3-38).
+
+        Some may be revoked and some not: it is no error, but stands in each result. The connector's page
+        prints another body and another answer (X-24); this sends ``[{entityId, revocationReason}]``.
+        """
+        if not revocations:
+            return []
+        body = [
+            {"entityId": assertion, "revocationReason": _reason(reason)} for assertion, reason in revocations
+        ]
+        answer = self._connection.call(Request("POST", "/v2/assertions/revoke", json=body), "the revocations")
+        found = read_all(answer, RevocationOut)
+        if [each.entity_id for each in found] != [assertion for assertion, _ in revocations]:
+            raise NoAnswer("the provider tells of other revocations than were asked for", answer.status)
+        return found
 
 
-def _made(answer: Answer, recipients: Sequence[str]) -> list[Assertion]:
-    """Return the new assertions in the order asked; an answer for others than those tells nothing."""
-    found = assertions_in(answer, recipients)
-    made = {each.recipient: each for each in found}
-    if len(found) != len(recipients) or set(made) != set(recipients):
-        raise NoAnswer("the provider confirms other assertions than were asked for", answer.status)
-    return [made[recipient] for recipient in recipients]
+def _query(recipients: Sequence[str], expired: bool, revoked: bool, num: int | None) -> Query:
+    query = [("recipient", normal(each)) for each in recipients]
+    query += [("include_expired", "1")] if expired else []
+    query += [("include_revoked", "1")] if revoked else []
+    return query + page_size(num)
 
 
-def _parts(recipients: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Yield the addresses in parts that fit into one URL."""
-    part: list[str] = []
-    length = 0
-    for each in recipients:
-        size = len("recipient=&" + quote(each, safe=""))
-        if part and length + size > _LONGEST_TARGET:
-            yield part
-            part, length = [], 0
-        part.append(each)
-        length += size
-    if part:
-        yield part
+def _reason(reason: str) -> str:
+    if not reason.strip():
+        raise ConfigurationError(_NO_REASON)
+    return reason
 
 
-def _path(badgeclass: str, what: str) -> str:
-    return f"/v2/badgeclasses/{quote(badgeclass, safe='')}/{what}"
+def _path(assertion: str) -> str:
+    return f"/v2/assertions/{quote(assertion, safe='')}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from worker.adapters.badgr.assertions import Assertions
+from worker.adapters.badgr.awards import Awards
 from worker.adapters.badgr.badgeclasses import BadgeClasses
 from worker.adapters.badgr.calls import Calls
 from worker.adapters.badgr.connection import Connection
 from worker.adapters.badgr.errors import error_of, went_well
 from worker.adapters.badgr.http import Http, Request
-from worker.adapters.badgr.models import normal
+from worker.adapters.badgr.models.assertions import normal
 from worker.adapters.badgr.sign_in import SignIn
 from worker.awards import NotMade
 
@@ -48,6 +49,7 @@ class BadgrProvider:
         sign_in = SignIn(signing_in, credentials, base_url, tokens, seconds)
         self.issuer_id = issuer_id
         self._connection = Connection(Calls(issuer_id, http, permits, deadline), sign_in)
+        self._awards = Awards(self._connection)
         self._assertions = Assertions(self._connection)
         self._badgeclasses = BadgeClasses(self._connection)
 
@@ -63,13 +65,13 @@ class BadgrProvider:
         """
         first = {normal(grant.recipient): index for index, grant in reversed(list(enumerate(grants)))}
         asked = sorted(first.values())
-        made = self._assertions.award(badgeclass, [grants[index] for index in asked], before_send)
+        made = self._awards.award(badgeclass, [grants[index] for index in asked], before_send)
         outcomes = dict(zip(asked, made, strict=True))
         return [outcomes.get(index, NotMade()) for index in range(len(grants))]
 
     def find(self, badgeclass: str, recipients: Sequence[str]) -> Sequence[Assertion]:
         """List the assertions of these addresses, revoked and expired ones included."""
-        return self._assertions.of(badgeclass, recipients)
+        return self._awards.of(badgeclass, recipients)
 
     def check(self) -> None:
         """Sign in and see that the token is accepted.
