@@ -188,17 +188,38 @@ class Drill:
     def run(self, say: Callable[[str], None]) -> Report:
         """Run the drill to its end, or to its longest time."""
         started = time.monotonic()
+        self.prepare()
+        self.publish()
+        workers = self.workers()
+        self.break_things(faults(self.seed))
+        self._kill_until_done(workers, started, say)
+        return self._report(time.monotonic() - started)
+
+    def prepare(self) -> None:
+        """Start the sandbox and put schema and badges into the database."""
         self._start_sandbox()
         self._command("db", "upgrade")
         self._command("badges", "apply", str(self._folder / "badges.json"), "--yes")
+
+    def publish(self) -> None:
+        """Put every event on the queue."""
         for body in bodies(self.plan, self.rng):
             self._client.xadd("badge-events", {"event": body})
+
+    def workers(self) -> list[Spawned]:
+        """Start consumer, beat and task workers; return the last."""
         self._start("-m", "worker", "consume")
         self._start(*BEAT)
-        workers = [self._start(*WORKER) for _ in range(self.plan.workers)]
-        httpx.post(f"{self._sandbox}/sandbox/faults", json=faults(self.seed)).raise_for_status()
-        self._kill_until_done(workers, started, say)
-        return self._report(time.monotonic() - started)
+        return [self._start(*WORKER) for _ in range(self.plan.workers)]
+
+    def break_things(self, rules: dict[str, Any]) -> None:
+        """Tell the sandbox what goes wrong from now on."""
+        httpx.post(f"{self._sandbox}/sandbox/faults", json=rules).raise_for_status()
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Return every call of the issuer, as it arrived at the sandbox."""
+        made = httpx.get(f"{self._sandbox}/sandbox/calls", timeout=60).json()
+        return [call for call in made if call["account"] == "academy"]
 
     def _start_sandbox(self) -> None:
         badges = self._folder / "badges.json"
@@ -235,7 +256,7 @@ class Drill:
 
     def _report(self, seconds: float) -> Report:
         held = httpx.get(f"{self._sandbox}/sandbox/assertions", timeout=60).json()
-        calls = httpx.get(f"{self._sandbox}/sandbox/calls", timeout=60).json()
+        calls = self.calls()
         rules = httpx.get(f"{self._sandbox}/sandbox/faults").json()
         live = Counter((each["badgeclass"], each["recipient"]) for each in held if not each["revoked"])
         wanted = {
@@ -243,7 +264,7 @@ class Drill:
             for number in range(self.plan.badges)
             for user in range(self.plan.users)
         }
-        times = sorted(call["time"] for call in calls if call["account"] == "academy")
+        times = sorted(call["time"] for call in calls)
         return Report(
             seed=self.seed,
             commit=_commit(),
@@ -254,7 +275,7 @@ class Drill:
             doubled=sum(count - 1 for count in live.values()),
             missing=len(wanted - live.keys()),
             calls=len(times),
-            most_calls_in_a_window=_fullest(times, self.plan.window),
+            most_calls_in_a_window=fullest(times, self.plan.window),
             permitted=self.plan.calls,
             answers=dict(sorted(Counter(str(call["status"]) for call in calls).items())),
             faults={f"{rule['fault']} {index}": rule["applied"] for index, rule in enumerate(rules)},
@@ -280,7 +301,8 @@ class Drill:
         return self._stack.enter_context(spawn([sys.executable, *args], log, self._env, self._folder))
 
 
-def _fullest(times: list[float], window: float) -> int:
+def fullest(times: list[float], window: float) -> int:
+    """Return the most calls that any window held."""
     return max((bisect_left(times, start + window) - index for index, start in enumerate(times)), default=0)
 
 

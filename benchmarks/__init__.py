@@ -1,0 +1,1 @@
+"""Figures and ratios, all measured in one run: `make bench`."""
