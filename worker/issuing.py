@@ -6,9 +6,7 @@ is looked up before anything is repeated. An error's class decides what follows.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -26,6 +24,7 @@ from worker.awards import (
     Refusal,
     RefusalKind,
 )
+from worker.calling import LONGEST_PAUSE, PATIENCE, Fence, Patience, backoff
 from worker.errors import (
     BadgeWorkerError,
     ConfigurationError,
@@ -47,9 +46,6 @@ REACH = 2.0  # seconds ahead that the dispatcher admits for
 PERMIT_WAIT = 5.0  # seconds a task waits for a permit before it hands its lease back
 SLACK = 10.0  # seconds a message may lie in the broker and its task may take around the call
 MOST_IN_FLIGHT = 8  # calls of one issuer at once
-PATIENCE = 5  # failed calls in a row before an issuer is paused; also look-ups that contradict a refusal
-LONGEST_PAUSE = 300.0  # seconds
-LONGEST_WAIT = 600.0  # seconds between two attempts
 SAME_INSTANT = timedelta(seconds=1)  # a provider may keep `issuedOn` less exactly than we do
 
 
@@ -105,8 +101,8 @@ class Issuing:
 
     def __init__(self, outbox: Outbox, permits: Permits, connection: IssuerConnection) -> None:
         self._outbox = outbox
-        self._permits = permits
         self._connection = connection
+        self._patience = Patience(connection.issuer_id, permits)
         self._log = log.bind(issuer=connection.issuer_id)
 
     def issue(self, lease_id: str) -> None:
@@ -114,7 +110,7 @@ class Issuing:
         awards = self._outbox.prepare(lease_id)
         if not awards:
             return
-        fence = _Fence(self._outbox, lease_id, len(awards), self._connection.issuer.timeout)
+        fence = Fence(self._outbox, lease_id, len(awards), self._connection.issuer.timeout)
         badge = self._connection.badge(awards[0].badge_id)
         grants = [_grant(award, badge) for award in awards]
         provider, badgeclass = self._connection.provider, awards[0].badgeclass
@@ -125,12 +121,12 @@ class Issuing:
         awards = self._outbox.prepare(lease_id)
         if not awards:
             return
-        fence = _Fence(self._outbox, lease_id, len(awards), self._connection.issuer.timeout, settling=True)
+        fence = Fence(self._outbox, lease_id, len(awards), self._connection.issuer.timeout, settling=True)
         addresses = [award.recipient for award in awards]
         provider, badgeclass = self._connection.provider, awards[0].badgeclass
         self._make(fence, awards, lambda: _settled(awards, provider.find(badgeclass, addresses)))
 
-    def _make(self, fence: _Fence, awards: Sequence[LeasedAward], call: Callable[[], Endings]) -> None:
+    def _make(self, fence: Fence, awards: Sequence[LeasedAward], call: Callable[[], Endings]) -> None:
         """Make the call and record how the awards ended; what the call raises decides that too."""
         try:
             endings = call()
@@ -143,7 +139,7 @@ class Issuing:
         except BadgeWorkerError as error:
             endings = self._after(error, awards, settling=fence.settling)
         else:
-            self._note_success()
+            self._patience.note_success()
         if endings is not None:
             self._outbox.end(fence.lease_id, endings)
             self._report(awards[0].badge_id, endings)
@@ -160,49 +156,23 @@ class Issuing:
         words = str(error)
         match error:
             case Throttled():
-                self._pause(error.wait)
+                self._patience.pause(error.wait)
                 return _all(awards, lambda _: Ending(_PENDING, "throttled", words, uncertain=settling))
             case SignInRefused() | ConfigurationError():
                 # A person must mend the credentials, which mends every award at once: so none of them fails.
-                self._pause(LONGEST_PAUSE / 5)
+                self._patience.pause(LONGEST_PAUSE / 5)
                 return _all(awards, lambda _: Ending(_PENDING, "not signed in", words, uncertain=settling))
             case TransientError():
-                self._count_failure()
+                self._patience.count_failure()
                 return _all(awards, lambda award: _later(award, "not sent", words, uncertain=settling))
             case UncertainError():
-                self._count_failure()
+                self._patience.count_failure()
                 wait = self._connection.issuer.settle_after
                 ending = Ending(_PENDING, "uncertain", words, wait=wait, tried=True, uncertain=True)
                 return _all(awards, lambda _: ending)
             case _:
                 ending = Ending(AwardState.FAILED, "refused", words, tried=True, uncertain=settling)
                 return _all(awards, lambda _: ending)
-
-    @contextmanager
-    def _limiter_may_be_gone(self) -> Iterator[None]:
-        """Let what a call led to be recorded even if the limiter cannot be told of it just now."""
-        try:
-            yield
-        except LimiterUnavailable as error:
-            self._log.warning("limiter.not_told", reason=str(error))
-
-    def _note_success(self) -> None:
-        with self._limiter_may_be_gone():
-            self._permits.succeeded(self._connection.issuer_id)
-
-    def _pause(self, seconds: float | None) -> None:
-        with self._limiter_may_be_gone():
-            issuer_id = self._connection.issuer_id
-            wait = seconds if seconds is not None else backoff(self._permits.failed(issuer_id))
-            self._permits.pause(issuer_id, wait)
-            self._log.warning("issuer.paused", seconds=round(wait, 1))
-
-    def _count_failure(self) -> None:
-        """Pause an issuer that keeps failing, longer each time, so that it is not hammered."""
-        with self._limiter_may_be_gone():
-            row = self._permits.failed(self._connection.issuer_id)
-            if row >= PATIENCE:
-                self._pause(min(backoff(row), LONGEST_PAUSE))
 
     def _report(self, badge_id: str, endings: Endings) -> None:
         for user_id, ending in endings.items():
@@ -216,21 +186,6 @@ class Issuing:
             )
 
 
-@dataclass(slots=True)
-class _Fence:
-    """Stands between permit and call: commits that the lease goes out now, or raises LeaseLost."""
-
-    outbox: Outbox
-    lease_id: str
-    awards: int
-    deadline: float
-    settling: bool = False
-    sent_at: datetime | None = None
-
-    def mark(self) -> None:
-        self.sent_at = self.outbox.mark_sent(self.lease_id, self.awards, self.deadline, self.sent_at)
-
-
 Endings = dict[str, Ending]
 _PENDING = AwardState.PENDING
 
@@ -242,12 +197,6 @@ def _all(awards: Sequence[LeasedAward], ending: Callable[[LeasedAward], Ending])
 def _later(award: LeasedAward, what: str, words: str, *, uncertain: bool = False) -> Ending:
     wait = backoff(award.attempts)
     return Ending(_PENDING, what, words, wait=wait, tried=True, uncertain=uncertain)
-
-
-def backoff(attempts: int) -> float:
-    """Return seconds until the next attempt: doubled each time, ten minutes at most, never in lockstep."""
-    longest = min(2.0 ** min(attempts, 16), LONGEST_WAIT)
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 # jitter, not a secret
 
 
 def _grant(award: LeasedAward, badge: Badge) -> Grant:

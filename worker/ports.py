@@ -298,7 +298,21 @@ class Admission:
     lease: float
 
 
-class Outbox(Protocol):
+class Senders(Protocol):
+    """Who may send what a lease holds."""
+
+    def mark_sent(self, lease_id: str, awards: int, deadline: float, before: datetime | None) -> datetime:
+        """Commit that the call for so many awards of this lease goes out now; return that instant.
+
+        Raises LeaseLost unless the lease is still ours, unsent (or marked at `before`, by ourselves) and
+        outlasts `deadline` seconds: then nothing may be sent.
+        """
+
+    def hand_back(self, lease_id: str) -> None:
+        """Make the unsent awards of a lease due again at once; no attempt is counted."""
+
+
+class Outbox(Senders, Protocol):
     """Awards on their way to the provider (design.md section 3). Every method is one transaction.
 
     Times are the database's clock.
@@ -322,18 +336,8 @@ class Outbox(Protocol):
         One without an address waits again; one whose address another user of the badge has fails.
         """
 
-    def mark_sent(self, lease_id: str, awards: int, deadline: float, before: datetime | None) -> datetime:
-        """Commit that the call for so many awards of this lease goes out now; return that instant.
-
-        Raises LeaseLost unless the lease is still ours, unsent (or marked at `before`, by ourselves) and
-        outlasts `deadline` seconds: then nothing may be sent.
-        """
-
     def end(self, lease_id: str, endings: Mapping[str, Ending]) -> None:
         """Record how the awards of a lease ended, by user. What the lease lost meanwhile is left alone."""
-
-    def hand_back(self, lease_id: str) -> None:
-        """Make the unsent awards of a lease due again at once; no attempt is counted."""
 
 
 class Clock(Protocol):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.issuing_twins import NOON, Academy, Leases, Limits, assertion, issuing, leased
 from tests.unit.rules.story import tried
 from worker.awards import AwardState, Ending, Grant, NotMade, Refusal, RefusalKind
+from worker.calling import LONGEST_PAUSE, LONGEST_WAIT, PATIENCE, backoff
 from worker.errors import (
     BadgeWorkerError,
     ConfigurationError,
@@ -25,7 +26,6 @@ from worker.errors import (
     Throttled,
     Unreachable,
 )
-from worker.issuing import LONGEST_PAUSE, LONGEST_WAIT, PATIENCE, backoff
 
 PENDING, FAILED, ISSUED, REVOKED = (
     AwardState.PENDING,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.issuing_twins import NOON, Academy, Leases, Limits, assertion, issuing, leased
 from worker.awards import Assertion, AwardState, Ending
-from worker.issuing import PATIENCE
+from worker.calling import PATIENCE
 
 LONG_AGO, FAR_AHEAD = datetime(2000, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 ANOTHER_DAY = NOON - timedelta(days=3)

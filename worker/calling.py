@@ -1,0 +1,80 @@
+"""What stands around every call to a provider: the fence, the row of failures, the wait for another try."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from worker.errors import LimiterUnavailable
+from worker.ports import Permits, Senders
+
+log = structlog.get_logger(__name__)
+
+PATIENCE = 5  # failed calls in a row before an issuer is paused; also look-ups that contradict a refusal
+LONGEST_PAUSE = 300.0  # seconds
+LONGEST_WAIT = 600.0  # seconds between two attempts
+
+
+def backoff(attempts: int) -> float:
+    """Return seconds until the next attempt: doubled each time, ten minutes at most, never in lockstep."""
+    longest = min(2.0 ** min(attempts, 16), LONGEST_WAIT)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 # jitter, not a secret
+
+
+@dataclass(slots=True)
+class Fence:
+    """Stands between permit and call: commits that the lease goes out now, or raises LeaseLost."""
+
+    outbox: Senders
+    lease_id: str
+    awards: int
+    deadline: float
+    settling: bool = False
+    sent_at: datetime | None = None
+
+    def mark(self) -> None:
+        """Commit that the call goes out now; again, before a repeat."""
+        self.sent_at = self.outbox.mark_sent(self.lease_id, self.awards, self.deadline, self.sent_at)
+
+
+class Patience:
+    """How an issuer's calls go, and when it is left alone for a while so that it is not hammered.
+
+    That the limiter cannot be told of it takes nothing away from what a call led to.
+    """
+
+    def __init__(self, issuer_id: str, permits: Permits) -> None:
+        self._issuer_id = issuer_id
+        self._permits = permits
+        self._log = log.bind(issuer=issuer_id)
+
+    def note_success(self) -> None:
+        """Note that a call went well."""
+        with self._limiter_may_be_gone():
+            self._permits.succeeded(self._issuer_id)
+
+    def pause(self, seconds: float | None) -> None:
+        """Let nobody call for so long; None counts a failure, and the pause grows with their row."""
+        with self._limiter_may_be_gone():
+            wait = seconds if seconds is not None else backoff(self._permits.failed(self._issuer_id))
+            self._permits.pause(self._issuer_id, wait)
+            self._log.warning("issuer.paused", seconds=round(wait, 1))
+
+    def count_failure(self) -> None:
+        """Note a call that failed; pause an issuer that keeps failing, longer each time."""
+        with self._limiter_may_be_gone():
+            row = self._permits.failed(self._issuer_id)
+            if row >= PATIENCE:
+                self.pause(min(backoff(row), LONGEST_PAUSE))
+
+    @contextmanager
+    def _limiter_may_be_gone(self) -> Iterator[None]:
+        try:
+            yield
+        except LimiterUnavailable as error:
+            self._log.warning("limiter.not_told", reason=str(error))
