@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.progress import SpinnerColumn
 
+from worker.cli.badge_changes import changes_to, describe, print_changes
 from worker.cli.opening import nudge, open_database, open_services, open_settings
 from worker.cli.options import AsJson
 from worker.cli.output import count, print_json, print_table, progress, say
@@ -18,17 +22,13 @@ from worker.errors import ConfigurationError, InvalidDefinition, TransientError
 
 if TYPE_CHECKING:
     from worker.adapters.database.store import Database
-    from worker.applying import Applied, BadgeChange
-    from worker.ports import Evaluation
-    from worker.rules.definitions import Definitions
+    from worker.applying import Applied
 
 app = typer.Typer(no_args_is_help=True, help="Issuers and badges: the rules.")
 
 _File = Annotated[
     Path | None, typer.Argument(help="The badges file.", show_default="BADGE_WORKER_BADGES_FILE")
 ]
-
-_COLUMNS = ("change", "what", "title", "criterion", "everybody is evaluated")
 
 
 @app.command()
@@ -68,6 +68,35 @@ def list_badges(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def plan(
+    file: _File = None,
+    detailed_exitcode: Annotated[
+        bool,
+        typer.Option("--detailed-exitcode", help="Exit code 0: nothing would change; 3: something would."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what `apply` would add, change and disable, and how many people would gain each badge."""
+    from worker.adapters.badges_file import load_definitions
+    from worker.planning import would_gain
+
+    here = open_services()
+    definitions = load_definitions(file or here.settings.badges_file)
+    database = open_database(here)
+    changes = changes_to(database, definitions)
+    with _counting("evaluating") as show:
+        gains = would_gain(database, changes.badges, show)
+    if as_json:
+        badges = [each | {"would_gain": gains.get(each["badge_id"], 0)} for each in describe(changes.badges)]
+        print_json({"issuers": changes.issuers, "changes": badges})
+    elif changes:
+        print_changes(changes, gains)
+    else:
+        print("nothing would change")
+    raise typer.Exit(3 if changes and detailed_exitcode else 0)
+
+
+@app.command()
 def apply(
     file: _File = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -84,47 +113,15 @@ def apply(
     here = open_services()
     definitions = load_definitions(file or here.settings.badges_file)
     database = open_database(here)
-    wanted = _wanted(database, definitions)
-    if wanted:
-        print_table("Changes", _COLUMNS, wanted, err=as_json)
-    if wanted and not yes:
+    changes = changes_to(database, definitions)
+    if changes:
+        print_changes(changes, err=as_json)
+    if changes and not yes:
         _ask()
     applied = applying.apply(database, definitions)
     awards = _evaluate(database)
     nudge(here)
     _tell(applied, awards, as_json=as_json)
-
-
-def _wanted(database: Database, definitions: Definitions) -> list[tuple[object, ...]]:
-    """Return a row for each issuer and badge that these definitions would add, change or disable."""
-    from worker.applying import changes_between
-
-    with database.change() as stored:  # only looked at: nothing is locked, nothing changed
-        issuers, changes = stored.issuers(), changes_between(stored.badges(), definitions)
-    after = {name: issuer.model_dump(mode="json") for name, issuer in definitions.issuers.items()}
-    rows: list[tuple[object, ...]] = [
-        (_change_of(issuers.get(name), after.get(name)), f"issuer {name}", "", "", "")
-        for name in sorted(issuers.keys() | after.keys())
-        if issuers.get(name) != after.get(name)
-    ]
-    return rows + [_cells(change) for change in changes]
-
-
-def _change_of(before: object, after: object) -> str:
-    if before is None:
-        return "added"
-    return "removed" if after is None else "changed"
-
-
-def _cells(change: BadgeChange) -> tuple[object, ...]:
-    badge = change.badge
-    return (
-        change.change.value,
-        f"badge {change.badge_id}",
-        badge.title,
-        ", ".join(badge.criteria),
-        "yes" if change.backfill else "no",
-    )
 
 
 def _ask() -> None:
@@ -140,27 +137,29 @@ def _evaluate(database: Database) -> int:
     """Work off the evaluations that are noted, with those that an earlier `apply` left; return new awards."""
     from worker import reevaluation
 
-    with progress("[progress.description]{task.description}", "{task.fields[found]} new awards") as display:
-        task = display.add_task("evaluating everybody", total=None, found=0)
-
-        def show(evaluation: Evaluation) -> None:
-            display.update(
-                task, description=f"evaluating everybody for {evaluation.badge_id}", found=evaluation.found
-            )
-
+    with _counting("evaluating everybody") as show:
         try:
-            return reevaluation.backfill(database, show)
+            return reevaluation.backfill(database, lambda each: show(each.badge_id, each.found))
         except (Stopped, TransientError):
             say("the rules are in force; beat goes on with evaluating everybody, and so does `badges apply`")
             raise
 
 
+@contextmanager
+def _counting(what: str) -> Iterator[Callable[[str, int], None]]:
+    """Show how far it is while the block runs; gives what to tell a badge and a number of people to."""
+    with progress(SpinnerColumn(), "{task.description}") as display:
+        task = display.add_task(what, total=None)
+
+        def show(badge_id: str, found: int) -> None:
+            display.update(task, description=f"{what} for {badge_id}: {found} gain it")
+
+        yield show
+
+
 def _tell(applied: Applied, awards: int, *, as_json: bool) -> None:
     if as_json:
-        changes = [
-            {"badge_id": each.badge_id, "change": each.change.value, "backfill": each.backfill}
-            for each in applied.changes
-        ]
+        changes = describe(applied.changes)
         print_json({"version": applied.version, "changes": changes, "new_awards": awards})
         return
     counted = Counter(each.change.value for each in applied.changes)

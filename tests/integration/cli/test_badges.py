@@ -15,6 +15,7 @@ from tests.support import bodies, commands
 from tests.support.ground import Ground, badge, definitions
 from tests.support.ports import free_port
 from worker import reevaluation
+from worker.adapters.database.engine import make_engine
 from worker.adapters.queues import RedisStreamQueue
 from worker.adapters.redis_connection import connect
 from worker.cli.stopping import Stopped
@@ -77,6 +78,96 @@ def test_a_file_that_is_not_there_is_wrong_usage(bare: Path) -> None:
 
     assert ended.code == 2
     assert "none.yaml" in ended.err
+
+
+# plan
+
+
+def test_plan_says_what_would_change_and_who_would_gain_it(ground: Ground, bare: Path) -> None:
+    ground.ingest(*(bodies.posted(n, user, f"post-{n}") for n in range(2) for user in "12"))
+    ground.ingest(bodies.posted(0, "3", "post-0"))
+    ground.apply(
+        kept=badge(ENROLLED), easier=badge({"social_engagement": {"threshold": 9}}), gone=badge(POSTS)
+    )
+    file = _file(bare, kept=badge(ENROLLED), easier=badge(POSTS), fresh=badge(POSTS, status="disabled"))
+
+    said, told = commands.run("badges", "plan", file), commands.run("badges", "plan", file, "--json")
+
+    assert (said.code, told.code) == (0, 0)
+    assert told.json == {
+        "issuers": {},
+        "changes": [
+            {"badge_id": "easier", "change": "changed", "backfill": True, "would_gain": 2},
+            {"badge_id": "fresh", "change": "added", "backfill": False, "would_gain": 0},
+            {"badge_id": "gone", "change": "disabled", "backfill": False, "would_gain": 0},
+        ],
+    }
+    rows = [line.split() for line in said.out.splitlines() if "badge " in line]
+    assert [(row[1], row[4], row[-2]) for row in rows] == [
+        ("changed", "easier", "2"),
+        ("added", "fresh", "0"),
+        ("disabled", "gone", "0"),
+    ]
+
+
+def test_plan_leaves_no_trace_and_apply_does_what_it_said(ground: Ground, bare: Path) -> None:
+    ground.ingest(*(bodies.posted(n, user, f"post-{n}") for n in range(2) for user in "123"))
+    ground.apply(other=badge(ENROLLED))
+    file = _file(bare, other=badge(ENROLLED), two=badge(POSTS))
+
+    planned = commands.run("badges", "plan", file, "--json").json
+    between = ground.earned(), ground.database.history_of("1", "two"), ground.database.evaluations()
+    applied = commands.run("badges", "apply", file, "--yes", "--json").json
+
+    assert between == ({}, [], [])
+    assert planned["changes"][0]["would_gain"] == applied["new_awards"] == 3
+
+
+def test_a_plan_leaves_no_trace_in_postgresql_either(
+    bare: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BADGE_WORKER_DATABASE_URL", postgres_url)
+    commands.run("db", "upgrade")
+    engine = make_engine(postgres_url)
+    ground = Ground(engine)
+    ground.ingest(*(bodies.posted(n, user, f"post-{n}") for n in range(2) for user in "123"))
+
+    planned = commands.run("badges", "plan", _file(bare, two=badge(POSTS)), "--json").json
+
+    assert planned["changes"][0]["would_gain"] == 3
+    assert (ground.earned(), ground.database.list_badges()) == ({}, [])
+    engine.dispose()
+
+
+def test_people_who_have_the_badge_do_not_gain_it_again(ground: Ground, bare: Path) -> None:
+    ground.apply(one=badge(ENROLLED))
+    ground.ingest(bodies.enrolled(0, "1"), bodies.completed(0, "1"), bodies.completed(0, "2"))
+    file = _file(bare, one=badge({"lp_complete": {"learning_path_id": "40"}}))
+
+    planned = commands.run("badges", "plan", file, "--json").json
+
+    assert planned["changes"][0]["would_gain"] == 1
+
+
+@pytest.mark.parametrize(("options", "code"), [([], 0), (["--detailed-exitcode"], 3)])
+def test_the_exit_code_says_whether_anything_would_change_where_that_is_asked(
+    ground: Ground, bare: Path, options: list[str], code: int
+) -> None:
+    ground.apply(one=badge(POSTS))
+
+    same = commands.run("badges", "plan", _file(bare, one=badge(POSTS)), *options)
+    other = commands.run("badges", "plan", _file(bare, one=badge(ENROLLED)), *options)
+
+    assert (same.code, same.out) == (0, "nothing would change\n")
+    assert other.code == code
+
+
+def test_a_new_issuer_is_a_change(ground: Ground, bare: Path) -> None:
+    del ground
+
+    ended = commands.run("badges", "plan", _file(bare, one=badge(POSTS)), "--json")
+
+    assert ended.json["issuers"] == {"academy": "added"}
 
 
 # apply
@@ -151,7 +242,7 @@ def test_nothing_is_applied_where_nobody_can_be_asked(ground: Ground, bare: Path
     assert ground.database.list_badges() == []
 
 
-@pytest.mark.parametrize(("answer", "code", "applied"), [("y", 0, ["one"]), ("n", 1, []), ("", 1, [])])
+@pytest.mark.parametrize(("answer", "code", "applied"), [("y", 0, ["one"]), ("", 1, [])])
 def test_apply_asks_on_a_terminal(
     ground: Ground, bare: Path, answer: str, code: int, applied: list[str]
 ) -> None:
