@@ -9,6 +9,7 @@ from sqlalchemy import Engine, event, func, select, text, update
 
 from tests.support.running import holding
 from tests.support.waiting import wait_until
+from worker.adapters.database.engine import reading
 from worker.adapters.database.listings import AwardFilter
 from worker.adapters.database.schema import activities, awards, counts, metadata, rulebook
 from worker.adapters.database.store import Database
@@ -129,13 +130,13 @@ class Ground:
 
     def column(self, name: str) -> dict[str, Any]:
         """Return one column of each user's only award."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = connection.execute(select(awards.c.user_id, awards.c[name]))
             return {user_id: value for user_id, value in rows}  # noqa: C416 # a row is no pair to mypy
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return the counts that are kept, but for those that fell to nothing."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = connection.execute(select(counts.c.user_id, counts.c.kind, counts.c.value))
             return {(user_id, kind): value for user_id, kind, value in rows if value}
 
@@ -143,7 +144,7 @@ class Ground:
         """Return what the counts should be by the activities."""
         live = activities.c.counted_at.is_not(None)
         statement = select(activities.c.user_id, activities.c.kind, func.count()).where(live)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = connection.execute(statement.group_by(activities.c.user_id, activities.c.kind))
             return {(user_id, kind): value for user_id, kind, value in rows}
 

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from tests.support.bodies import enrolled, updated
 from tests.support.ground import Ground, badge, now
+from worker.adapters.database.engine import reading
 from worker.adapters.database.schema import awards
 from worker.awards import Assertion, AwardState, Call, Ending
 from worker.ports import Admission
@@ -80,7 +81,7 @@ def change(ground: Ground, user_ids: Iterable[str] = (), **values: Any) -> None:
 def stored(ground: Ground, user_id: str, *columns: str) -> tuple[Any, ...]:
     """Return columns of a user's one award."""
     statement = select(*(awards.c[column] for column in columns)).where(awards.c.user_id == user_id)
-    with ground.engine.connect() as connection:
+    with reading(ground.engine) as connection:
         return tuple(connection.execute(statement).one())
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from tests.support.bodies import updated
 from tests.support.ground import Ground, now
@@ -27,7 +27,7 @@ from tests.support.running import Running
 from worker.adapters.database import calls
 from worker.adapters.database.engine import transaction
 from worker.adapters.database.listings import AwardFilter
-from worker.adapters.database.schema import badges
+from worker.adapters.database.schema import badges, recipients
 from worker.awards import AwardState, Ending
 from worker.errors import LeaseLost
 
@@ -387,16 +387,14 @@ def test_one_address_may_have_many_badges(due: Ground) -> None:
 
 def test_two_calls_at_once_for_one_address_are_told_apart(postgres: Ground) -> None:
     postgres.apply(**{"40": enrol_badge("40")})
-    award_due(postgres, "ada", "bob", address="ada@example.org")
-    lease(postgres)
-    change(postgres, ["bob"], lease_id="other")
+    award_due(postgres, "bob", address="ada@example.org")
+    call = lease(postgres)
 
-    (mine,) = set(postgres.column("lease_id").values()) - {"other"}
-    with transaction(postgres.engine) as connection:
-        ready, _ = calls.prepare(connection, mine)
-        other = Running(lambda: postgres.database.prepare("other"))
+    with postgres.engine.begin() as connection:
+        claim = {"badge_id": "40", "recipient": "ada@example.org", "user_id": "ada"}
+        connection.execute(insert(recipients).values(claim))
+        other = Running(lambda: postgres.database.prepare(call.lease_id))
         postgres.until_waiting(other)
 
-    assert [each.user_id for each in ready] == ["ada"]
     assert other.result() == []
-    assert postgres.states() == {"ada": "issuing", "bob": "failed"}
+    assert postgres.states() == {"bob": "failed"}
