@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,8 +20,7 @@ from worker.cli.options import AsJson
 from worker.cli.output import count, print_json, printable, progress, say
 from worker.errors import InvalidEvent, QueueUnavailable
 
-_CHUNK_LINES = 1000
-_CHUNK_BYTES = 1024 * 1024
+_BLOCK = 1024 * 1024  # bytes that are read, and sent, at once: a round trip for each line would be slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +53,12 @@ def publish(
     Each line is checked first: a bad one is named on stderr and left out, and the exit code is 1. Publishing
     a file twice does no harm, since an event that comes again counts once.
     """
-    here = open_services()
-    queue = here.queue
+    queue = open_services().queue
     report = Report(getattr(file, "name", "<stdin>"))
     try:
         with _bar(file) as bar:
-            lines = _read(file, report, bar)
-            _send(lines if raw else _checked(lines, report), report, queue.publish)
+            for lines in _read(file, bar):
+                _publish(lines, report, queue.publish, raw=raw)
     except QueueUnavailable as error:
         report.error = f"the event queue cannot be reached: {error}"
     finally:  # a signal, too, is told how far it came
@@ -68,7 +66,7 @@ def publish(
     raise typer.Exit(1 if report.error or report.refused else 0)
 
 
-def _bar(file: BinaryIO) -> Progress:
+def _bar(file: io.BufferedReader) -> Progress:
     """Return a progress bar over the file's bytes; a stream has no end to show."""
     columns = (TextColumn("publishing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     bar = progress(*columns)
@@ -80,43 +78,43 @@ def _bar(file: BinaryIO) -> Progress:
     return bar
 
 
-def _read(file: BinaryIO, report: Report, bar: Progress) -> Iterator[bytes]:
-    """Give each line that is not blank, without its line break."""
-    for line in file:
+def _read(file: io.BufferedReader, bar: Progress) -> Iterator[list[bytes]]:
+    """Give the lines of each block, without their line breaks: of a pipe, all that is there by now."""
+    rest = b""
+    while block := file.read1(_BLOCK):
+        *lines, rest = (rest + block).split(b"\n")
+        yield lines
+        bar.advance(bar.task_ids[0], len(block))
+    if rest:
+        yield [rest]
+
+
+def _publish(
+    lines: Iterable[bytes], report: Report, send: Callable[[list[bytes]], int], *, raw: bool
+) -> None:
+    bodies = []
+    for line in lines:
         report.lines += 1
-        bar.advance(bar.task_ids[0], len(line))
-        if not line.isspace():
-            yield line.rstrip(b"\r\n")
+        body = line.rstrip(b"\r")
+        if body and not body.isspace() and (raw or _is_event(body, report)):
+            bodies.append(body)
+    if bodies:
+        report.accepted += send(bodies)
 
 
-def _checked(lines: Iterable[bytes], report: Report) -> Iterator[bytes]:
-    """Give the lines that are events, and name the others."""
+def _is_event(body: bytes, report: Report) -> bool:
+    """Say whether the line is one, and name it if not."""
     from worker.events import UnknownEvent, parse_event
 
-    for body in lines:
-        try:
-            event = parse_event(body, datetime.now(UTC))
-        except InvalidEvent as error:
-            report.refused.append(RefusedLine(report.lines, str(error)))
-            print(f"{report.file}:{report.lines}: {printable(str(error))}", file=sys.stderr)
-            continue
-        if isinstance(event, UnknownEvent):
-            report.unknown[event.type] += 1
-        yield body
-
-
-def _send(lines: Iterable[bytes], report: Report, send: Callable[[list[bytes]], int]) -> None:
-    """Send many lines at once: a round trip for each would be a hundred times slower."""
-    chunk: list[bytes] = []
-    size = 0
-    for body in lines:
-        chunk.append(body)
-        size += len(body)
-        if len(chunk) >= _CHUNK_LINES or size >= _CHUNK_BYTES:
-            report.accepted += send(chunk)
-            chunk, size = [], 0
-    if chunk:
-        report.accepted += send(chunk)
+    try:
+        event = parse_event(body, datetime.now(UTC))
+    except InvalidEvent as error:
+        report.refused.append(RefusedLine(report.lines, str(error)))
+        print(f"{report.file}:{report.lines}: {printable(str(error))}", file=sys.stderr)
+        return False
+    if isinstance(event, UnknownEvent):
+        report.unknown[event.type] += 1
+    return True
 
 
 def _tell(report: Report, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support import bodies, commands
 from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 from worker.adapters.queues import RedisStreamQueue
 from worker.cli import publishing
 from worker.errors import QueueUnavailable
@@ -120,30 +122,46 @@ def test_an_event_of_exactly_the_most_bytes_is_accepted_and_no_bigger_one(
     assert _held(queue) == [largest, GOOD[1]]
 
 
+@pytest.mark.parametrize("size", [1, 7, 100, 100_000])
+def test_lines_are_whole_however_the_file_is_cut_into_blocks(
+    file: Path, queue: RedisStreamQueue, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(publishing, "_BLOCK", size)
+    file.write_bytes(b"\n".join([GOOD[0], b"no event", b"", GOOD[1], GOOD[2]]))
+
+    ended = commands.run("publish", file, "--json")
+
+    assert (ended.json["lines"], [each["line"] for each in ended.json["refused"]]) == (5, [2])
+    assert _held(queue) == GOOD
+
+
 def test_many_lines_go_in_few_round_trips(
     file: Path, queue: RedisStreamQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = _watched(monkeypatch)
-    file.write_bytes(b"\n".join(bodies.enrolled(n, "ada", str(n)) for n in range(2500)))
+    lines = [bodies.enrolled(n, "ada", str(n)) for n in range(8000)]
+    file.write_bytes(b"\n".join(lines))
 
     ended = commands.run("publish", file)
 
-    assert ended.out == "2500 events accepted, 0 refused\n"
-    assert sizes == [1000, 1000, 500]
-    assert queue.backlog() == 2500
+    assert ended.out == "8000 events accepted, 0 refused\n"
+    assert sum(sizes) == queue.backlog() == 8000
+    assert len(sizes) == 3  # two blocks, and a last line without its break
 
 
-def test_big_lines_do_not_pile_up_in_memory(
-    file: Path, queue: RedisStreamQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(publishing, "_CHUNK_BYTES", 3 * len(GOOD[0]))
-    sizes = _watched(monkeypatch)
-    file.write_bytes(b"\n".join([GOOD[0]] * 7))
+def test_what_comes_through_a_pipe_is_published_at_once(queue: RedisStreamQueue) -> None:
+    with subprocess.Popen(
+        [*commands.PROGRAM, "publish", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as publisher:
+        assert publisher.stdin
+        assert publisher.stdout
+        publisher.stdin.write(b"\n".join([*GOOD[:2], GOOD[2][:30]]))
+        publisher.stdin.flush()
+        wait_until(lambda: queue.backlog() == 2)
+        publisher.send_signal(signal.SIGTERM)
 
-    commands.run("publish", file)
-
-    assert sizes == [3, 3, 1]
-    assert queue.backlog() == 7
+        assert publisher.wait(timeout=60) == 143
+        assert publisher.stdout.read() == b"2 events accepted, 0 refused\n"
 
 
 def test_a_queue_that_goes_away_leaves_word_of_how_far_it_came(
@@ -157,14 +175,14 @@ def test_a_queue_that_goes_away_leaves_word_of_how_far_it_came(
         return whole(self, chunk)
 
     monkeypatch.setattr(RedisStreamQueue, "publish", once)
-    monkeypatch.setattr(publishing, "_CHUNK_LINES", 2)
+    monkeypatch.setattr(publishing, "_BLOCK", len(GOOD[0]) * 2 + 2)  # two lines
     file.write_bytes(b"\n".join([*GOOD, UNKNOWN]))
 
     said, told = commands.run("publish", file), commands.run("publish", file, "--json")
 
     assert (said.code, told.code) == (1, 1)
     assert said.out == "2 events accepted, 0 refused\n"
-    assert "cannot be reached: connection refused; accepted so far: 2, of 4 lines read" in said.err
+    assert "cannot be reached: connection refused; accepted so far: 2, of 3 lines read" in said.err
     assert (told.json["accepted"], told.json["error"]) == (
         0,
         "the event queue cannot be reached: connection refused",
