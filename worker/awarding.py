@@ -164,7 +164,7 @@ class _Part:
         if blocks := [each for each in news if each.blocked is not None]:
             self._batch.add_blocks(blocks)
         self._find_user_candidates(news, before)
-        if came := [u.user_id for u in changed if u.email and not before[u.user_id].email]:
+        if came := [user.user_id for user in changed if _news_for_awards(before[user.user_id], user)]:
             self._batch.addresses_came(came)
 
     def _find_user_candidates(self, news: Sequence[UserNews], before: Mapping[str, User]) -> None:
@@ -227,6 +227,14 @@ class _Part:
 
 
 _MANY = 2**31
+
+
+def _news_for_awards(before: User, now: User) -> bool:
+    """Say whether what awards wait for came: an address, or the names beside it."""
+    return any(
+        now.may_receive(with_names=with_names) and not before.may_receive(with_names=with_names)
+        for with_names in (False, True)
+    )
 
 
 def _in_order(key: Key) -> tuple[str, str, str]:

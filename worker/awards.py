@@ -10,7 +10,7 @@ from enum import StrEnum
 class AwardState(StrEnum):
     """Where an award stands on its way to the provider (design.md section 3)."""
 
-    WAITING = "waiting"  # no address yet
+    WAITING = "waiting"  # no address yet, or (at Credly) no names
     PENDING = "pending"  # due, or to be tried again at `due_at`
     ISSUING = "issuing"  # leased to one call
     ISSUED = "issued"  # the provider's assertion is recorded
@@ -28,7 +28,8 @@ class NewAward:
     """A decision that `user_id` has `badge_id`.
 
     `earned_at` is the instant that made the criterion hold; `because` are the activities that counted,
-    each as ``{"kind", "object", "source", "event"}``; `backfilled` ones go out after fresh ones.
+    each as ``{"kind", "object", "source", "event"}``; `backfilled` ones go out after fresh ones; `waits` says
+    that something which the issuer needs of the user is not known yet.
     """
 
     user_id: str
@@ -38,11 +39,15 @@ class NewAward:
     earned_at: datetime
     because: list[dict[str, str]]
     backfilled: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the provider is asked for: one assertion of one badge class for one address (lower case)."""
+    """What the provider is asked for: one assertion of one badge class for one address (lower case).
+
+    `user_id` and the names are for providers that want them.
+    """
 
     recipient: str
     issued_on: datetime
@@ -50,6 +55,9 @@ class Grant:
     evidence: tuple[dict[str, str], ...] = ()
     expires: datetime | None = None
     notify: bool = False
+    user_id: str | None = None
+    first_name: str | None = field(default=None, repr=False)
+    last_name: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +83,14 @@ class RefusalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why one grant was not made, in the provider's words; nothing was saved for it."""
+    """Why one grant was not made, in the provider's words; nothing was saved for it.
+
+    `found` is the assertion that a duplicate would be one of, if the provider was asked for it already.
+    """
 
     kind: RefusalKind
     words: str
+    found: Assertion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +126,8 @@ class LeasedAward:
     recipient: str
     badgeclass: str
     attempts: int
+    first_name: str | None = field(default=None, repr=False)
+    last_name: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,10 @@ def rule_of(stored: StoredBadge) -> Rule | None:
     badge = Badge.model_validate(stored.definition)
     if not badge.published:
         return None
-    issuer = badge.issue.issuer if badge.issue else None
-    return Rule(stored.badge_id, stored.version, badge.criterion, issuer)
+    if badge.issue is None:
+        return Rule(stored.badge_id, stored.version, badge.criterion)
+    issue = badge.issue
+    return Rule(stored.badge_id, stored.version, badge.criterion, issue.issuer, issue.needs_names)
 
 
 def decide(
@@ -52,13 +54,13 @@ def decide(
         return 0
     facts = _facts(store, open_ones, users, clock)
     awards = [
-        _award(user_id, rule, verdict, backfilled=backfilled)
+        _award(users[user_id], rule, verdict, backfilled=backfilled)
         for user_id, rule in open_ones
         if isinstance(verdict := evaluate(rule.criterion, facts[user_id]), Earned)
     ]
     if not awards:
         return 0
-    return store.insert_awards(awards, {user_id: users[user_id].email for user_id, _ in open_ones})
+    return store.insert_awards(awards)
 
 
 def _not_awarded(store: Decisions, candidates: Candidates) -> list[tuple[str, Rule]]:
@@ -97,15 +99,16 @@ def _facts(
     }
 
 
-def _award(user_id: str, rule: Rule, earned: Earned, *, backfilled: bool) -> NewAward:
+def _award(user: User, rule: Rule, earned: Earned, *, backfilled: bool) -> NewAward:
     return NewAward(
-        user_id=user_id,
+        user_id=user.user_id,
         badge_id=rule.badge_id,
         definition_version=rule.version,
         issuer=rule.issuer,
         earned_at=earned.at,
         because=[_because(rule, fact) for fact in earned.because],
         backfilled=backfilled,
+        waits=rule.issuer is not None and not user.may_receive(with_names=rule.needs_names),
     )
 
 

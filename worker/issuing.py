@@ -70,7 +70,7 @@ def _dispatch_issuer(
         log.warning("lease.ran_out", issuer=issuer_id, awards=late)
     room = permits.room(issuer_id, REACH)
     lease = issuer.timeout + PERMIT_WAIT + SLACK
-    calls = outbox.admit(Admission(issuer_id, room, MOST_IN_FLIGHT, lease))
+    calls = outbox.admit(Admission(issuer_id, room, MOST_IN_FLIGHT, lease, issuer.most_per_call))
     _send(outbox, sender, calls)
     return len(calls)
 
@@ -207,6 +207,9 @@ def _grant(award: LeasedAward, badge: Badge) -> Grant:
         evidence=tuple(each.model_dump(exclude_none=True) for each in badge.evidence),
         expires=badge.expires.after(award.earned_at) if badge.expires else None,
         notify=badge.notify,
+        user_id=award.user_id,
+        first_name=award.first_name,
+        last_name=award.last_name,
     )
 
 
@@ -220,6 +223,8 @@ def _outcome(award: LeasedAward, outcome: Outcome) -> Ending:
             return Ending(AwardState.ISSUED, "issued", assertion=outcome, tried=True)
         case NotMade():
             return Ending(_PENDING, "not made, because of others in the call")
+        case Refusal(RefusalKind.DUPLICATE, words, Assertion() as found):
+            return Ending(AwardState.ISSUED, "found and adopted", words, assertion=found, tried=True)
         case Refusal(RefusalKind.DUPLICATE, words):
             return Ending(_PENDING, "is there already", words, tried=True, uncertain=True)
         case Refusal(RefusalKind.TOO_EARLY, words):

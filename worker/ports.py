@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from worker.activities import Activity, Key, Kind
-from worker.awards import Assertion, Call, Ending, Grant, LeasedAward, NewAward, Outcome
+from worker.awards import MOST_PER_CALL, Assertion, Call, Ending, Grant, LeasedAward, NewAward, Outcome
 from worker.rules.facts import Counted
 from worker.rules.rulebook import Rule
 from worker.users import Block, User, UserNews
@@ -158,7 +158,7 @@ class Decisions(Protocol):
     def blocks(self, user_ids: Collection[str]) -> Mapping[str, Sequence[Block]]:
         """Return every block and unblock of these users."""
 
-    def insert_awards(self, awards: Sequence[NewAward], addresses: Mapping[str, str | None]) -> int:
+    def insert_awards(self, awards: Sequence[NewAward]) -> int:
         """Insert the awards that are not there yet, and return how many those were."""
 
 
@@ -186,7 +186,7 @@ class Batch(Decisions, Protocol):
         """Keep blocks and unblocks; the same one twice is one."""
 
     def addresses_came(self, user_ids: Collection[str]) -> int:
-        """Make awards that waited for these users' addresses pending; return how many."""
+        """Make awards that wait for nothing any more pending, of these users; return how many."""
 
     def bury(self, letters: Sequence[tuple[bytes, str]]) -> None:
         """Keep bodies that are not events, each with its reason."""
@@ -289,13 +289,15 @@ class RulesStore(Protocol):
 class Admission:
     """What one run of the dispatcher may admit for an issuer.
 
-    `room` are the permits within reach, `in_flight` the most calls at once; `lease` is seconds.
+    `room` are the permits within reach, `in_flight` the most calls at once; `lease` is seconds;
+    `most_per_call` awards fit into one call of this provider.
     """
 
     issuer: str
     room: int
     in_flight: int
     lease: float
+    most_per_call: int = MOST_PER_CALL
 
 
 class Senders(Protocol):
@@ -333,7 +335,7 @@ class Outbox(Senders, Protocol):
     def prepare(self, lease_id: str) -> list[LeasedAward]:
         """Freeze address and badge class of the unsent awards of a lease, and return them.
 
-        One without an address waits again; one whose address another user of the badge has fails.
+        One of which something is missing waits again; one whose address another user of the badge has fails.
         """
 
     def end(self, lease_id: str, endings: Mapping[str, Ending]) -> None:

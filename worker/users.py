@@ -37,6 +37,16 @@ class User:
         return told.value if told else None
 
     @property
+    def has_names(self) -> bool:
+        """Return whether both names are known, and not blank."""
+        told = [self.profile.get(name) for name in ("first_name", "last_name")]
+        return all(each is not None and each.value.strip() for each in told)
+
+    def may_receive(self, *, with_names: bool) -> bool:
+        """Return whether everything is known that an issuer needs: an address, for some both names too."""
+        return bool(self.email) and (self.has_names or not with_names)
+
+    @property
     def may_earn(self) -> bool:
         """Return whether the account is one that can earn badges at all; blocks are asked apart (Q-27)."""
         scope = self.profile.get("scope")

@@ -29,7 +29,7 @@ class Shelf:
     held: set[tuple[str, str]] = field(default_factory=set)
     blocked: dict[str, list[Block]] = field(default_factory=dict)
     asked: list[tuple[set[Any], set[Any]]] = field(default_factory=list)
-    inserted: list[tuple[NewAward, str | None]] = field(default_factory=list)
+    inserted: list[NewAward] = field(default_factory=list)
 
     def badges(self) -> Sequence[StoredBadge]:
         raise NotImplementedError("whoever decides has the rules already")
@@ -46,8 +46,8 @@ class Shelf:
     def blocks(self, user_ids: Collection[str]) -> Mapping[str, Sequence[Block]]:
         return {user_id: self.blocked[user_id] for user_id in user_ids if user_id in self.blocked}
 
-    def insert_awards(self, awards: Sequence[NewAward], addresses: Mapping[str, str | None]) -> int:
-        self.inserted += [(award, addresses[award.user_id]) for award in awards]
+    def insert_awards(self, awards: Sequence[NewAward]) -> int:
+        self.inserted += awards
         return len(awards)
 
 
@@ -67,7 +67,7 @@ def test_an_award_says_when_by_which_definition_and_because_of_what() -> None:
 
     because = [{"kind": "post", "object": "p", "source": "forum", "event": "7"}]
     assert made == 1
-    assert shelf.inserted == [(NewAward("ada", "poster", 3, "academy", at(5), because), "ada@example.org")]
+    assert shelf.inserted == [NewAward("ada", "poster", 3, "academy", at(5), because)]
 
 
 def test_an_age_is_because_of_nothing_but_time() -> None:
@@ -75,9 +75,7 @@ def test_an_age_is_because_of_nothing_but_time() -> None:
 
     decide(shelf, [("ada", AGE)], USERS, at(2 * DAY), backfilled=True)
 
-    assert shelf.inserted == [
-        (NewAward("ada", "a-day", 5, None, at(DAY), [], backfilled=True), "ada@example.org")
-    ]
+    assert shelf.inserted == [NewAward("ada", "a-day", 5, None, at(DAY), [], backfilled=True)]
 
 
 def test_an_age_is_decided_against_the_clock_given() -> None:
@@ -87,12 +85,33 @@ def test_an_age_is_decided_against_the_clock_given() -> None:
     assert shelf.inserted == []
 
 
-def test_a_user_without_an_address_is_awarded_without_one() -> None:
-    shelf = Shelf(live={"bob": {Kind.ENROLLED: [PATH]}})
+NAMES = {"first_name": Told("Ada", at(0)), "last_name": Told("Lovelace", at(0))}
+ADDRESS = {"email": Told("ada@example.org", at(0))}
+BADGR, CREDLY = {"issuer": "academy"}, {"issuer": "partner", "needs_names": True}
 
-    decide(shelf, [("bob", ENROL)], USERS, at(0))
 
-    assert [(award.user_id, address) for award, address in shelf.inserted] == [("bob", None)]
+@pytest.mark.parametrize(
+    ("issued", "profile", "waits"),
+    [
+        pytest.param(BADGR, {}, True, id="no-address"),
+        pytest.param(BADGR, ADDRESS, False, id="an-address"),
+        pytest.param(CREDLY, ADDRESS, True, id="no-names"),
+        pytest.param(CREDLY, NAMES, True, id="names-alone"),
+        pytest.param(CREDLY, ADDRESS | {"first_name": NAMES["first_name"]}, True, id="one-name"),
+        pytest.param(CREDLY, ADDRESS | NAMES | {"last_name": Told("  ", at(0))}, True, id="a-blank-name"),
+        pytest.param(CREDLY, ADDRESS | NAMES, False, id="everything"),
+        pytest.param({}, {}, False, id="issued-nowhere"),
+    ],
+)
+def test_an_award_waits_for_what_its_issuer_needs(
+    issued: dict[str, Any], profile: dict[str, Told], waits: bool
+) -> None:
+    shelf = Shelf(live={"ada": {Kind.ENROLLED: [PATH]}})
+    rule = Rule("first-steps", 4, criterion("lp_enroll", learning_path_id="40"), **issued)
+
+    decide(shelf, [("ada", rule)], {"ada": User("ada", profile)}, at(0))
+
+    assert [award.waits for award in shelf.inserted] == [waits]
 
 
 def test_whoever_has_the_badge_is_not_asked_again() -> None:
@@ -135,7 +154,7 @@ def test_an_award_inside_a_block_is_earned_at_its_end() -> None:
 
     decide(shelf, [("ada", POSTS)], USERS, at(0))
 
-    assert [award.earned_at for award, _ in shelf.inserted] == [at(9)]
+    assert [award.earned_at for award in shelf.inserted] == [at(9)]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,87 @@ from worker.rules.definitions import (
     read_definitions,
 )
 
+BADGECLASS_OR_TEMPLATE = "a badgeclass (at Badgr) or a template (at Credly), please, and not both"
+CREDLY = {"provider": "credly", "url": "https://api.credly.com/v1", "organization": "3978643a"}
+
+
+def at_credly(**issue: str) -> dict[str, Any]:
+    badge = BADGE | {"issue": {"issuer": "partner", **issue}}
+    return {"issuers": {"academy": ISSUER, "partner": CREDLY}, "badges": {"b": badge}}
+
+
+def test_a_badge_goes_to_credly_by_its_template() -> None:
+    definitions, found = read_definitions(at_credly(template="t1"))
+
+    issue = definitions.badges["b"].issue
+    partner = definitions.issuers["partner"]
+    assert found == []
+    assert issue is not None
+    assert (issue.target, issue.needs_names, issue.field) == ("t1", True, "template")
+    assert (partner.organization, partner.most_per_call, partner.field) == ("3978643a", 1, "template")
+
+
+def test_a_badge_goes_to_badgr_by_its_badge_class() -> None:
+    issue = IssueTo(issuer="academy", badgeclass="c1")
+
+    assert (issue.target, issue.needs_names, issue.field) == ("c1", False, "badgeclass")
+    assert Issuer.model_validate(ISSUER).most_per_call == 50
+
+
+@pytest.mark.parametrize(
+    ("issue", "place", "text"),
+    [
+        pytest.param(
+            {"badgeclass": "c1"}, "badgeclass", "a badge of a credly issuer has a template", id="its-field"
+        ),
+        pytest.param(
+            {"issuer": "academy", "template": "t1"},
+            "template",
+            "a badge of a badgr issuer has a badgeclass",
+            id="the-others-field",
+        ),
+        pytest.param({}, "", BADGECLASS_OR_TEMPLATE, id="neither"),
+        pytest.param({"badgeclass": "c1", "template": "t1"}, "", BADGECLASS_OR_TEMPLATE, id="both"),
+    ],
+)
+def test_a_badge_says_what_it_is_at_its_own_provider(issue: dict[str, str], place: str, text: str) -> None:
+    assert problems(at_credly(**issue)) == {f"badges.b.issue.{place}".removesuffix("."): text}
+
+
+def test_two_badges_do_not_share_a_template() -> None:
+    document = at_credly(template="t1")
+    document["badges"]["c"] = document["badges"]["b"]
+
+    assert problems(document) == {"badges.c.issue.template": "badge b has this one already"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        (CREDLY | {"organization": MISSING}, "missing: the id of your organization at Credly, please"),
+        ({"organization": "3978643a"}, "only a credly issuer has one"),
+    ],
+)
+def test_only_credly_issuers_name_an_organization(fields: dict[str, Any], text: str) -> None:
+    assert about_issuer(**fields) == {"organization": text}
+
+
+@pytest.mark.parametrize(
+    ("written", "model"),
+    [
+        pytest.param({"issuer": "academy", "badgeclass": "c1"}, IssueTo, id="badge-class"),
+        pytest.param({"issuer": "partner", "template": "t1"}, IssueTo, id="template"),
+    ],
+)
+def test_what_is_stored_has_only_the_fields_of_its_provider(
+    written: dict[str, str], model: type[IssueTo]
+) -> None:
+    assert model.model_validate(written).model_dump(mode="json") == written
+
+
+def test_a_stored_badgr_issuer_can_be_read_by_a_release_without_credly() -> None:
+    assert "organization" not in Issuer.model_validate(ISSUER).model_dump(mode="json")
+
 
 def test_the_contracts_example_is_right() -> None:
     everything = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -68,11 +69,14 @@ def test_a_grant_says_what_the_definition_and_the_award_say() -> None:
         "notify": True,
     }
 
-    issuing(Leases([leased()]), Limits(), academy, **badge).issue("lease")
+    named = replace(leased(), first_name="Ada", last_name="Lovelace")
+
+    issuing(Leases([named]), Limits(), academy, **badge).issue("lease")
 
     evidence = ({"url": "https://example.org/e"}, {"narrative": "words"})
     end_of_february = datetime(2026, 2, 28, 12, tzinfo=UTC)
-    grant = Grant("ada@example.org", NOON, "Well *done*", evidence, end_of_february, notify=True)
+    rest = {"notify": True, "user_id": "ada", "first_name": "Ada", "last_name": "Lovelace"}
+    grant = Grant("ada@example.org", NOON, "Well *done*", evidence, end_of_february, **rest)
     assert academy.asked == [("issue", "c1", [grant])]
 
 
@@ -81,7 +85,7 @@ def test_a_plain_badge_grants_no_more_than_address_and_instant() -> None:
 
     issuing(Leases([leased()]), Limits(), academy).issue("lease")
 
-    assert academy.asked == [("issue", "c1", [Grant("ada@example.org", NOON)])]
+    assert academy.asked == [("issue", "c1", [Grant("ada@example.org", NOON, user_id="ada")])]
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def _calls_used(whole: Whole) -> int:
 
 def _badges_by_class(sample: Sample) -> dict[str, str]:
     badges = load_definitions(sample.badges).badges
-    return {badge.issue.badgeclass: name for name, badge in badges.items() if badge.issue}
+    return {badge.issue.target: name for name, badge in badges.items() if badge.issue}
 
 
 def _expected(sample: Sample) -> Issued:

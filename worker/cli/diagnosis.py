@@ -153,7 +153,7 @@ def _badgeclasses(here: Services) -> dict[str, list[tuple[str, str]]]:
         badges = {each.badge_id: Badge.model_validate(each.definition) for each in stored.badges()}
     for badge_id, badge in badges.items():
         if badge.published and badge.issue is not None and badge.issue.badgeclass is not None:
-            found[badge.issue.issuer].append((badge_id, badge.issue.badgeclass))
+            found[badge.issue.issuer].append((badge_id, badge.issue.target))
     return found
 
 

@@ -17,11 +17,16 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
     model_validator,
 )
 
+from worker.awards import MOST_PER_CALL
 from worker.rules.criteria import CRITERIA, Criterion
 
 Path = tuple[str | int, ...]
@@ -89,25 +94,77 @@ class _Definition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+def _without_nothing(self: Any, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """Write a definition without the fields that its provider does not have: older ones read it too."""
+    return {name: value for name, value in write(self).items() if value is not None}
+
+
 class Issuer(_Definition):
     """One connection to a provider, with one rate limit.
 
     `settle_after` is how many seconds after the sending an uncertain call may be looked up; `timeout` the
-    total time of one call.
+    total time of one call; `organization` whose templates they are at Credly.
     """
 
-    provider: Literal["badgr"]
+    provider: Literal["badgr", "credly"]
     url: _Url
+    organization: Annotated[_Text | None, Field(validate_default=True)] = None
     rate_limit: _Rate = RateLimit(100, 60.0)
     settle_after: _Duration = 60.0
     timeout: _Duration = 30.0
 
+    _write = model_serializer(mode="wrap")(_without_nothing)
+
+    @field_validator("organization")
+    @classmethod
+    def _is_credlys(cls, value: str | None, others: ValidationInfo) -> str | None:
+        provider = others.data.get("provider")
+        if provider == "credly" and value is None:
+            raise ValueError("missing: the id of your organization at Credly, please")
+        if provider == "badgr" and value is not None:
+            raise ValueError("only a credly issuer has one")
+        return value
+
+    @property
+    def most_per_call(self) -> int:
+        """Return how many awards one call takes: Credly has no call for several."""
+        return MOST_PER_CALL if self.provider == "badgr" else 1
+
+    @property
+    def field(self) -> Literal["badgeclass", "template"]:
+        """Return how a badge says what it is at this provider."""
+        return "badgeclass" if self.provider == "badgr" else "template"
+
 
 class IssueTo(_Definition):
-    """Where a badge is issued: at which issuer, as which badge class."""
+    """Where a badge is issued: at which issuer, as which badge class (Badgr) or template (Credly)."""
 
     issuer: _Text
-    badgeclass: _Text
+    badgeclass: _Text | None = None
+    template: _Text | None = None
+
+    _write = model_serializer(mode="wrap")(_without_nothing)
+
+    @model_validator(mode="after")
+    def _names_one_thing(self) -> Self:
+        if (self.badgeclass is None) == (self.template is None):
+            raise ValueError("a badgeclass (at Badgr) or a template (at Credly), please, and not both")
+        return self
+
+    @property
+    def target(self) -> str:
+        """Return the provider's id of the badge, whatever it calls it."""
+        return self.badgeclass or self.template or ""
+
+    @property
+    def field(self) -> Literal["badgeclass", "template"]:
+        """Return which of the two it is."""
+        return "template" if self.badgeclass is None else "badgeclass"
+
+    @property
+    def needs_names(self) -> bool:
+        """Return whether an award waits for both names too: Credly wants them."""
+        return self.template is not None
 
 
 class Evidence(_Definition):
@@ -264,14 +321,13 @@ def _check_issuing(
                     f"no issuer {badge.issue.issuer} here; known: {known}",
                 )
             )
-        first = taken.setdefault((badge.issue.issuer, badge.issue.badgeclass), badge_id)
+        place = ("badges", badge_id, "issue", badge.issue.field)
+        issuer = issuers.get(badge.issue.issuer)
+        if issuer is not None and issuer.field != badge.issue.field:
+            problems.append(Problem(place, f"a badge of a {issuer.provider} issuer has a {issuer.field}"))
+        first = taken.setdefault((badge.issue.issuer, badge.issue.target), badge_id)
         if first != badge_id:
-            problems.append(
-                Problem(
-                    ("badges", badge_id, "issue", "badgeclass"),
-                    f"badge {first} has this one already",
-                )
-            )
+            problems.append(Problem(place, f"badge {first} has this one already"))
 
 
 def _problems(place: Path, error: ValidationError) -> list[Problem]:

@@ -17,12 +17,16 @@ from worker.rules.criteria import Criterion, LpComplete, LpEnroll, LpPassed, Reg
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One badge as rules see it. `version` is that of its definition; `issuer` is None for our own badges."""
+    """One badge as rules see it. `version` is that of its definition; `issuer` is None for our own badges.
+
+    `needs_names` says that its issuer wants a person's names beside the address.
+    """
 
     badge_id: str
     version: int
     criterion: Criterion
     issuer: str | None = None
+    needs_names: bool = False
 
 
 class Rulebook:

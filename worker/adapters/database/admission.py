@@ -14,7 +14,7 @@ from worker.adapters.database.calls import hand_back
 from worker.adapters.database.history import Entry, write_history
 from worker.adapters.database.schema import awards, badges, issuers
 from worker.adapters.database.types import Instant
-from worker.awards import MOST_PER_CALL, AwardState, Call
+from worker.awards import AwardState, Call
 from worker.ports import Admission
 
 _PENDING = AwardState.PENDING.value
@@ -72,6 +72,7 @@ class _Turn:
     badge_id: str
     last_turn: datetime
     in_flight: int
+    most_per_call: int
     settle: bool
     fresh: int
     backfilled: int
@@ -85,9 +86,12 @@ class _Turn:
 
     @property
     def ready(self) -> bool:
-        """Return whether another call may go: while little is due, one call at a time gathers more."""
+        """Return whether another call may go: while little is due, one call at a time gathers more.
+
+        Where a call takes one award, there is nothing to gather.
+        """
         due = self.fresh + self.backfilled
-        return due > 0 and (self.in_flight == 0 or due > MOST_PER_CALL)
+        return due > 0 and (self.in_flight == 0 or due > self.most_per_call or self.most_per_call == 1)
 
     def went(self, call: Call | None) -> None:
         """Note that a call went with as many as it holds, fresh ones first; without one, others have them."""
@@ -161,11 +165,11 @@ def _turns(
 ) -> list[_Turn]:
     """Return what is due of each badge, the one that waited longest first."""
     statement = text(_DUE).columns(last_turn=Instant()) if _is_sqlite(connection) else text(_DUE)
-    most = MOST_PER_CALL * admission.in_flight + 1
+    most = admission.most_per_call * admission.in_flight + 1
     parameters = {"at": _bound(connection, at), "issuer": admission.issuer, "most": most}
     turns = []
     for row in connection.execute(statement, parameters):
-        badge = (row.badge_id, row.last_turn, in_flight.get(row.badge_id, 0))
+        badge = (row.badge_id, row.last_turn, in_flight.get(row.badge_id, 0), admission.most_per_call)
         turns.append(_Turn(*badge, settle=True, fresh=row.unsettled, backfilled=0))
         turns.append(_Turn(*badge, settle=False, fresh=row.fresh, backfilled=row.backfilled))
     return sorted(turns, key=lambda turn: (turn.last_turn, turn.badge_id))
@@ -183,7 +187,7 @@ def _lease(connection: Connection, admission: Admission, turn: _Turn, at: dateti
             awards.c.due_at <= at,
         )
         .order_by(awards.c.backfilled, awards.c.due_at, awards.c.user_id)
-        .limit(MOST_PER_CALL)
+        .limit(admission.most_per_call)
         .with_for_update(skip_locked=True)
     )
     user_ids = list(connection.scalars(chosen))

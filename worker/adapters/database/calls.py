@@ -18,8 +18,8 @@ from worker.errors import LeaseLost
 _ISSUING = AwardState.ISSUING.value
 
 
-def prepare(connection: Connection, lease_id: str) -> list[LeasedAward]:
-    """Freeze address and badge class of the unsent awards of a lease, and return them.
+def prepare(connection: Connection, lease_id: str) -> tuple[list[LeasedAward], list[str]]:
+    """Freeze address and badge class of the unsent awards of a lease; return them, and whose wait again.
 
     Lower case, because the provider compares the address as sent with what it stored in lower case
     (facts/badgr-api.md 1.5). One address is one person of a badge over there: the first user has it.
@@ -28,33 +28,40 @@ def prepare(connection: Connection, lease_id: str) -> list[LeasedAward]:
     ready, ended = [], dict[str, Ending]()
     for row in rows:
         issue = row.definition.get("issue")
-        address = row.recipient or (row.email or "").strip().lower()
+        address = row.recipient or _text(row.email).lower()
+        first_name, last_name = _text(row.first_name), _text(row.last_name)
         if not row.uncertain and (issue is None or issue["issuer"] != row.issuer):
             ended[row.user_id] = _elsewhere(issue)
         elif not address:
             ended[row.user_id] = Ending(AwardState.WAITING, "waits for an address")
+        elif not row.uncertain and issue.get("template") and not (first_name and last_name):
+            ended[row.user_id] = Ending(AwardState.WAITING, "waits for both names")
         elif (other := _claim(connection, row, address)) != row.user_id:
             ended[row.user_id] = _taken(other)
         else:
-            badgeclass = row.badgeclass or issue["badgeclass"]
-            ready.append(
-                LeasedAward(row.user_id, row.badge_id, row.earned_at, address, badgeclass, row.attempts)
-            )
+            badgeclass = row.badgeclass or issue.get("template") or issue["badgeclass"]
+            award = (row.user_id, row.badge_id, row.earned_at, address, badgeclass, row.attempts)
+            ready.append(LeasedAward(*award, first_name or None, last_name or None))
     _freeze(connection, ready)
     if ended:
         end(connection, lease_id, ended)
-    return ready
+    waiting = [user_id for user_id, ending in ended.items() if ending.state is AwardState.WAITING]
+    return ready, waiting
 
 
 def _leased(connection: Connection, lease_id: str) -> Sequence[Row[Any]]:
     return connection.execute(
-        select(awards, users.c.email, badges.c.definition)
+        select(awards, users.c.email, users.c.first_name, users.c.last_name, badges.c.definition)
         .join(users, users.c.user_id == awards.c.user_id)
         .join(badges, badges.c.id == awards.c.badge_id)
         .where(awards.c.lease_id == lease_id, awards.c.state == _ISSUING, awards.c.sent_at.is_(None))
         .order_by(awards.c.user_id)
         .with_for_update(of=awards)
     ).all()
+
+
+def _text(value: str | None) -> str:
+    return (value or "").strip()
 
 
 def _elsewhere(issue: dict[str, str] | None) -> Ending:

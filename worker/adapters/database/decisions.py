@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Executable, select
+from sqlalchemy import Connection, Dialect, Executable, select
 
 from worker.activities import Kind
 from worker.adapters.database import engine
@@ -107,11 +107,11 @@ class Decisions:
             found[user_id].append(Block(at, bool(blocked)))
         return found
 
-    def insert_awards(self, awards: Sequence[NewAward], addresses: Mapping[str, str | None]) -> int:
+    def insert_awards(self, awards: Sequence[NewAward]) -> int:
         """Insert the awards that are not there yet, and return how many those were.
 
-        Once-only is the key, never a look before. Without an address an award waits; without an issuer it is
-        `earned`; one whose `earned_at` lies ahead of the clock is not due before it.
+        Once-only is the key, never a look before. An award waits for what its issuer needs; without an issuer
+        it is `earned`; one whose `earned_at` lies ahead of the clock is not due before it.
         """
         at = engine.now(self.connection)
         ordered = sorted(awards, key=lambda award: (award.user_id, award.badge_id))
@@ -123,7 +123,7 @@ class Decisions:
                 f"INSERT INTO awards ({columns}) SELECT {values} FROM {_AWARDS.source(self.dialect)} "
                 "WHERE true ON CONFLICT (user_id, badge_id) DO NOTHING RETURNING user_id, badge_id"
             ),
-            _AWARDS.bind(self.dialect, [_row(award, addresses.get(award.user_id), at) for award in ordered]),
+            _AWARDS.bind(self.dialect, [_row(award, at) for award in ordered]),
         )
         made = {(row.user_id, row.badge_id) for row in rows}
         write_history(
@@ -137,10 +137,11 @@ class Decisions:
         return len(made)
 
     def addresses_came(self, user_ids: Collection[str]) -> int:
-        """Make awards that waited for these users' addresses pending; return how many."""
+        """Make awards that wait for nothing any more pending, of these users; return how many."""
         sql = (
             "UPDATE awards SET state = :pending WHERE state = :waiting "
-            f"AND user_id IN (SELECT user_id FROM {_IDS.source(self.dialect)}) RETURNING user_id, badge_id"
+            f"AND user_id IN (SELECT user_id FROM {_IDS.source(self.dialect)}) "
+            f"AND {reachable(self.dialect)} RETURNING user_id, badge_id"
         )
         states = {"pending": AwardState.PENDING.value, "waiting": AwardState.WAITING.value}
         ids = _IDS.bind(self.dialect, [(user_id,) for user_id in sorted(user_ids)])
@@ -162,11 +163,24 @@ class Decisions:
         return returning_instants(sql, *columns) if self.dialect.name == "sqlite" else statement(sql)
 
 
-def _row(award: NewAward, address: str | None, at: datetime) -> tuple[Any, ...]:
+def reachable(dialect: Dialect) -> str:
+    """Return the condition that all is known of an award's user that its issuer needs.
+
+    A badge that is issued by a template goes to Credly, which wants both names beside the address.
+    """
+    template = "#>> '{issue,template}'" if dialect.name != "sqlite" else "->> '$.issue.template'"
+    return (
+        "EXISTS (SELECT 1 FROM users u, badges b WHERE u.user_id = awards.user_id AND b.id = awards.badge_id "
+        f"AND u.email <> '' AND ((b.definition {template}) IS NULL "
+        "OR (trim(u.first_name) <> '' AND trim(u.last_name) <> '')))"
+    )
+
+
+def _row(award: NewAward, at: datetime) -> tuple[Any, ...]:
     return (
         award.user_id,
         award.badge_id,
-        _state(award, address).value,
+        _state(award).value,
         award.issuer,
         award.definition_version,
         award.earned_at,
@@ -177,10 +191,10 @@ def _row(award: NewAward, address: str | None, at: datetime) -> tuple[Any, ...]:
     )
 
 
-def _state(award: NewAward, address: str | None) -> AwardState:
+def _state(award: NewAward) -> AwardState:
     if award.issuer is None:
         return AwardState.EARNED
-    return AwardState.PENDING if address else AwardState.WAITING
+    return AwardState.WAITING if award.waits else AwardState.PENDING
 
 
 def _detail(award: NewAward) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from worker.adapters.database import engine
 from worker.adapters.database.arrays import INSTANT, TEXT, Rows
 from worker.adapters.database.batch import Batch
-from worker.adapters.database.decisions import Decisions
+from worker.adapters.database.decisions import Decisions, reachable
 from worker.adapters.database.locks import RULES
 from worker.adapters.database.schema import awards, badges, evaluations, issuers, rulebook
 from worker.adapters.database.statements import statement
@@ -108,18 +108,20 @@ class RulesChange(Decisions):
             )
             .values(issuer=issuer, state=fresh.value, attempts=0, due_at=engine.now(self.connection))
         )
-        if moved.rowcount and issuer is not None:
+        if issuer is not None:
             self._wake(badge_id)
         return moved.rowcount
 
     def _wake(self, badge_id: str) -> None:
-        """Make those pending whose address is known; an award ahead of its `earned_at` stays due then."""
+        """Make those pending that wait for nothing; an award ahead of its `earned_at` stays due then.
+
+        Not only those that moved: the badge may ask for less than before.
+        """
         later = "GREATEST" if self.dialect.name != "sqlite" else "MAX"
         self.connection.execute(
             statement(
                 f"UPDATE awards SET state = :pending, due_at = {later}(due_at, earned_at) "
-                "WHERE badge_id = :badge_id AND state = :waiting AND user_id IN "
-                "(SELECT user_id FROM users WHERE email IS NOT NULL)"
+                f"WHERE badge_id = :badge_id AND state = :waiting AND {reachable(self.dialect)}"
             ),
             {
                 "pending": AwardState.PENDING.value,

@@ -114,7 +114,19 @@ class Database:
     def prepare(self, lease_id: str) -> list[LeasedAward]:
         """Freeze address and badge class of the unsent awards of a lease."""
         with engine.transaction(self.engine) as connection:
-            return calls.prepare(connection, lease_id)
+            ready, waiting = calls.prepare(connection, lease_id)
+        if waiting:
+            self._look_again(sorted(waiting))
+        return ready
+
+    def _look_again(self, user_ids: Sequence[str]) -> None:
+        """Wake awards of which the missing piece came just before they were made to wait.
+
+        Whoever brought it did not see them waiting; these locks wait for its commit.
+        """
+        with self.batch() as batch:
+            batch.lock_users(user_ids)
+            batch.addresses_came(user_ids)
 
     def mark_sent(self, lease_id: str, awards: int, deadline: float, before: datetime | None) -> datetime:
         """Commit that the call of a lease goes out now; raises LeaseLost."""
