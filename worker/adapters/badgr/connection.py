@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from worker.adapters.badgr.errors import error_of, went_well
-from worker.errors import Unreachable
+from worker.errors import NoPermit, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -18,11 +19,16 @@ _UNAUTHORIZED = 401
 
 
 class Connection:
-    """One issuer's account at the provider."""
+    """One issuer's account at the provider.
 
-    def __init__(self, calls: Calls, sign_in: SignIn) -> None:
+    `patience` is for how many seconds a call is put off where the rate limit has no room for it: none where
+    work can be handed back instead.
+    """
+
+    def __init__(self, calls: Calls, sign_in: SignIn, patience: float = 0.0) -> None:
         self._calls = calls
         self._sign_in = sign_in
+        self._patience = patience
 
     def call(
         self,
@@ -36,10 +42,23 @@ class Connection:
 
         `about` names what the request is about, for whoever reads the error.
         """
-        answer = self._answer(request, before_send)
-        if went_well(answer) or answer.status in but:
-            return answer
-        raise error_of(answer, about)
+        answer = self._patiently(lambda: self._answer(request, before_send))
+        return _good(answer, about, but)
+
+    def call_unsigned(self, request: Request, about: str, *, but: Collection[int] = ()) -> Answer:
+        """Make a call that needs no sign-in: it takes a permit like any other."""
+        return _good(self._patiently(lambda: self._calls.send(request)), about, but)
+
+    def _patiently(self, call: Callable[[], Answer]) -> Answer:
+        """Make a call as soon as there is a permit; raises NoPermit where that takes too long."""
+        ends = time.monotonic() + self._patience
+        while True:
+            try:
+                return call()
+            except NoPermit as error:
+                if time.monotonic() + error.wait > ends:
+                    raise
+                time.sleep(error.wait)
 
     def _answer(self, request: Request, before_send: Callable[[], None] | None) -> Answer:
         """Call; a token that ran out or was replaced is renewed, and the call made once more."""
@@ -52,3 +71,9 @@ class Connection:
             # Perhaps another process renewed it in this very moment: time mends that.
             raise Unreachable("the provider does not accept the token that it has just given")
         return again
+
+
+def _good(answer: Answer, about: str, but: Collection[int]) -> Answer:
+    if went_well(answer) or answer.status in but:
+        return answer
+    raise error_of(answer, about)

@@ -138,6 +138,8 @@ class Http:
             headers["Authorization"] = f"Bearer {token}"
         body = request.body()
         if body is None:
+            if request.method not in {"GET", "DELETE"}:
+                headers["Content-Length"] = "0"  # some proxies refuse such a call without it
             return headers, None
         headers["Content-Type"] = body[0]
         return headers, body[1]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from worker.adapters.badgr.assertions import Assertions
 from worker.adapters.badgr.awards import Awards
 from worker.adapters.badgr.badgeclasses import BadgeClasses
 from worker.adapters.badgr.calls import Calls
+from worker.adapters.badgr.client import BadgrClient
 from worker.adapters.badgr.connection import Connection
 from worker.adapters.badgr.errors import error_of, went_well
 from worker.adapters.badgr.http import Http, Request
@@ -48,13 +50,18 @@ class BadgrProvider:
         signing_in = Calls(issuer_id, http, permits, seconds)
         sign_in = SignIn(signing_in, credentials, base_url, tokens, seconds)
         self.issuer_id = issuer_id
-        self._connection = Connection(Calls(issuer_id, http, permits, deadline), sign_in)
+        self._connect = partial(Connection, Calls(issuer_id, http, permits, deadline), sign_in)
+        self._connection = self._connect()
         self._awards = Awards(self._connection)
         self._assertions = Assertions(self._connection)
         self._badgeclasses = BadgeClasses(self._connection)
 
     def __repr__(self) -> str:
         return f"BadgrProvider({self.issuer_id!r})"
+
+    def client(self, patience: float = 0.0) -> BadgrClient:
+        """Return the whole API over this connection; calls wait up to `patience` seconds for permits."""
+        return BadgrClient(self._connect(patience))
 
     def issue(
         self, badgeclass: str, grants: Sequence[Grant], before_send: Callable[[], None]

@@ -22,7 +22,7 @@ def refusals_in(answer: Answer, grants: int) -> Sequence[Refusal | NotMade] | No
     body = answer.json()
     if not isinstance(body, dict):
         return None
-    fields, whole = body.get("fieldErrors"), body.get("validationErrors")
+    fields, whole = body.get("fieldErrors"), body.get("validationErrors") or body.get("nonFieldErrors")
     if grants == 1 and not isinstance(fields, list):
         return _single(fields, whole)
     # A batch lists its errors by position; an error of the call as a whole belongs to no grant.

@@ -21,7 +21,7 @@ _UNSEEN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->", re.IGNOREC
 _TAG = re.compile(r"<[^>]*>")
 
 # What an error says beside its texts, in the order in which they tell most.
-_TEXTS = ("fieldErrors", "validationErrors", "error_description", "error", "detail")
+_TEXTS = ("fieldErrors", "validationErrors", "nonFieldErrors", "error_description", "error", "detail")
 
 
 def words_of(answer: Answer) -> str:

@@ -1,14 +1,23 @@
-"""Assertions as the API shows them (S3-16, S3-19, S3-22; facts/badgr-api.md section 5)."""
+"""Assertions as the API takes and shows them (S1-35 to S1-41; facts/badgr-api.md section 5)."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from worker.adapters.badgr.models.base import Entity, Many, Moment, Picture, Read
+from worker.adapters.badgr.models.base import Entity, Many, Moment, Picture, Read, Sent
+from worker.adapters.badgr.models.fields import (
+    IssuedOn,
+    Markdown,
+    Text,
+    Url,
+    is_email,
+    is_telephone,
+    is_url,
+)
 from worker.awards import Assertion
 
 if TYPE_CHECKING:
@@ -16,6 +25,91 @@ if TYPE_CHECKING:
 
 # The service shows its own exceptions as Python would: "['Assertion is already revoked']".
 _AS_LIST = re.compile(r"""\[(['"])(.*)\1\]""")
+
+
+_KINDS = {"email": is_email, "telephone": is_telephone, "url": is_url, "openBadgeId": is_url}
+
+
+class RecipientIn(Sent):
+    """Whom an assertion is for.
+
+    An address goes in lower case: the service compares it as it is sent and keeps it in lower case
+    (facts/badgr-api.md section 1, point 5).
+    """
+
+    identity: Text = Field(repr=False)
+    type: Literal["email", "openBadgeId", "telephone", "url"] = "email"
+    hashed: bool | None = None
+
+    @model_validator(mode="after")
+    def _good(self) -> Self:
+        if self.identity.startswith("sha256$"):
+            raise ValueError("a plain identity, please: the provider refuses one that is hashed already")
+        if not _KINDS[self.type](self.identity):
+            raise ValueError(f"the identity is none of the kind {self.type}")
+        return self
+
+    def body(self) -> dict[str, Any]:
+        """Return it as it goes over the wire."""
+        identity = normal(self.identity) if self.type == "email" else self.identity
+        return super().body() | {"identity": identity}
+
+
+class EvidenceIn(Sent):
+    """What an assertion is based on: a URL, a text or both."""
+
+    url: Url | None = None
+    narrative: Markdown | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.url and not self.narrative:
+            raise ValueError("a url or a narrative, please")
+        return self
+
+
+class _FactsIn(Sent):
+    issued_on: IssuedOn | None = None
+    expires: Moment | None = None
+    narrative: Markdown | None = None
+    evidence: list[EvidenceIn] | None = None
+    extensions: dict[str, Any] | None = None
+
+
+class AssertionIn(_FactsIn):
+    """An assertion as it is asked for.
+
+    The connector's page prints recipient and evidence flat; they are nested in truth. A second one for the
+    same recipient is refused unless `allow_duplicate_awards` says otherwise, though the service's own default
+    is to make it (X-20). The provider mails the earner if `notify` says so.
+    """
+
+    recipient: RecipientIn
+    allow_duplicate_awards: bool = False
+    notify: bool | None = None
+    badgeclass: Text | None = None
+    badgeclass_open_badge_id: Url | None = None
+    badgeclass_name: Text | None = None
+
+    def named(self) -> list[str]:
+        """Return which of the ways to name a badge class are taken."""
+        ways = ("badgeclass", "badgeclass_open_badge_id", "badgeclass_name")
+        return [way for way in ways if getattr(self, way) is not None]
+
+    def body(self) -> dict[str, Any]:
+        """Return it as it goes over the wire."""
+        return super().body() | {"recipient": self.recipient.body()}
+
+
+class AssertionChangeIn(_FactsIn):
+    """What of an assertion can be changed (S3-42): anything else the service would ignore in silence."""
+
+    recipient: RecipientIn | None = None
+
+    def body(self) -> dict[str, Any]:
+        """Return it as it goes over the wire."""
+        whom = {} if self.recipient is None else {"recipient": self.recipient.body()}
+        return super().body() | whom
 
 
 class Recipient(Read):

@@ -81,7 +81,7 @@ class Entity(Read):
 class Sent(BaseModel):
     """Something that is sent; raises InvalidDefinition when it is made and cannot be right.
 
-    What is not set is not sent; what is set to None goes as null.
+    What is not set is not sent, unless its default says something; what is set to None goes as null.
     """
 
     model_config = ConfigDict(
@@ -103,6 +103,11 @@ class Sent(BaseModel):
 
     # Within another model only that one's own __init__ is called, so that a problem is told with its place.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined] # as pydantic marks its own
+
+    def model_post_init(self, _context: Any, /) -> None:
+        """Count a default that says something among what was set."""
+        said = (name for name, field in type(self).model_fields.items() if field.default is not None)
+        self.model_fields_set.update(name for name in said if getattr(self, name) is not None)
 
     def body(self) -> dict[str, Any]:
         """Return it as it goes over the wire."""
