@@ -7,9 +7,9 @@ import sys
 from typing import Any, NoReturn
 
 import structlog
-from celery.signals import setup_logging, task_postrun, task_prerun
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_ready
 
-from worker.adapters.celery_app import make_celery
+from worker.adapters.celery_app import TICKS, check_broker, make_celery
 from worker.errors import ConfigurationError
 from worker.logs import configure_logging
 from worker.settings import Settings, load_settings
@@ -25,7 +25,7 @@ def _settings() -> Settings:
 
 def _broker_url() -> str:
     try:
-        return _settings().required("broker_url")
+        return check_broker(_settings().required("broker_url"))
     except ConfigurationError as error:
         _end(error)
 
@@ -35,18 +35,14 @@ def _end(error: ConfigurationError) -> NoReturn:
     raise SystemExit(2)
 
 
+_SOON = 60  # seconds until a new worker is sure to have got to its own message
+
 app = make_celery(_broker_url)
 app.set_default()
 app.conf.imports = ("worker.tasks.awards", "worker.tasks.rules")
 
-# Messages of a tick expire before the next one: a stopped worker leaves no pile behind.
-_SCHEDULE: dict[str, dict[str, Any]] = {
-    "dispatch": {"task": "awards.dispatch", "schedule": 1.0, "options": {"expires": 1}},
-    "sweep": {"task": "rules.sweep", "schedule": 5.0, "options": {"expires": 5}},
-    "backfill": {"task": "rules.backfill", "schedule": 5.0, "options": {"expires": 5}},
-}
-app.conf.beat_schedule = _SCHEDULE
-_TICKS = tuple(str(entry["task"]) for entry in _SCHEDULE.values())
+# Lines below warnings that come every second and say nothing, or that a task has said better itself.
+_EVERYDAY = (*(str(tick["task"]) for tick in TICKS.values()), "raised expected")
 
 
 @setup_logging.connect
@@ -54,13 +50,19 @@ def _set_up_logging(**_: Any) -> None:
     """Keep Celery from taking the root logger: its own lines come out like ours."""
     settings = _settings()
     configure_logging(settings.log_format, settings.log_level)
-    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(name).addFilter(_no_tick)
+    for name in ("celery.beat", "celery.worker.strategy", "celery.worker.request", "celery.app.trace"):
+        logging.getLogger(name).addFilter(_is_news)
 
 
-def _no_tick(record: logging.LogRecord) -> bool:
-    """Let through all but the everyday lines about ticks: they come every second and say nothing."""
-    return record.levelno >= logging.WARNING or not any(tick in record.getMessage() for tick in _TICKS)
+def _is_news(record: logging.LogRecord) -> bool:
+    """Let through all but everyday lines."""
+    return record.levelno >= logging.WARNING or not any(each in record.getMessage() for each in _EVERYDAY)
+
+
+@worker_ready.connect
+def _catch_up(**_: Any) -> None:
+    """Dispatch at once: what waits in the queue may have expired while no task worker ran."""
+    app.send_task("awards.dispatch", expires=_SOON, retry=False)
 
 
 @task_prerun.connect

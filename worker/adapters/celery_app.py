@@ -7,7 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
-from kombu import Queue
+from kombu import Connection, Queue
+from kombu.exceptions import OperationalError
+
+from worker.errors import ConfigurationError
 
 # Every delay and run time lies well below the visibility timeout: a message that is worked on longer than
 # that is delivered again on Redis. Long waits live in the database, never as countdowns in the broker.
@@ -15,12 +18,46 @@ SOFT_LIMIT, HARD_LIMIT, VISIBILITY = 240, 300, 900
 
 DISPATCH, AWARDS, RULES = "dispatch", "awards", "rules"
 
+# Ticks and nudges that wait at the same time: more of them would do no more.
+MOST_WAITING = 10
+
 
 def make_celery(broker_url: Callable[[], str]) -> Celery:
     """Return the Celery application; `broker_url` is asked for when the configuration is first needed."""
     app = Celery("badge-worker", set_as_current=False)
     app.add_defaults(lambda: _configuration(broker_url()))
     return app
+
+
+def check_broker(broker_url: str) -> str:
+    """Return the URL; raises ConfigurationError, without parts of it, where no task could ever be sent."""
+    try:
+        known = "://" in broker_url and Connection(broker_url).get_transport_cls()
+    except (AttributeError, ImportError, KeyError, ValueError):
+        known = False
+    if not known:
+        raise ConfigurationError(
+            "BADGE_WORKER_BROKER_URL: not a broker's address; use redis://host:6379/1 or amqp://host/vhost"
+        )
+    return broker_url
+
+
+def is_behind(app: Celery, queue: str) -> bool:
+    """Say whether so many messages wait in a queue that another tick or nudge would be one too many.
+
+    Without a task worker nobody takes expired messages out of a queue on Redis: a second's tick alone would
+    be 86,400 a day. RabbitMQ drops them by itself. Raises kombu's OperationalError.
+    """
+    pool: Any = app.pool  # its types say that it holds producers
+    with pool.acquire(block=True) as connection:
+        if connection.transport.driver_type != "redis":
+            return False
+        try:
+            # Not a passive declaration: that one forgets the prefix of our keys.
+            waiting: int = connection.default_channel.client.llen(queue)
+        except connection.recoverable_connection_errors as error:
+            raise OperationalError(str(error)) from error
+        return waiting >= MOST_WAITING
 
 
 def _configuration(broker_url: str) -> dict[str, Any]:
@@ -66,7 +103,8 @@ _DELIVERY: dict[str, Any] = {
 
 _QUEUES: dict[str, Any] = {
     # A queue of its own for the dispatcher: it is never behind the work that it hands out.
-    "task_queues": [Queue(DISPATCH), Queue(AWARDS), Queue(RULES)],
+    # Without a routing key of its own each queue would be bound by the default queue's.
+    "task_queues": [Queue(name, routing_key=name) for name in (DISPATCH, AWARDS, RULES)],
     "task_default_queue": AWARDS,
     "task_create_missing_queues": False,  # a misspelt queue raises instead of being read by nobody
     "task_routes": {
@@ -77,8 +115,8 @@ _QUEUES: dict[str, Any] = {
 }
 
 _WORKER: dict[str, Any] = {
-    # Calls wait for the provider, so threads; `-P prefork -c 2` works too. Each call has a deadline of its
-    # own, since time limits do not reach into threads.
+    # Calls wait for the provider, so threads. `-P processes -c 2` works too, `-P prefork` does not: Celery
+    # takes that for its own default. Each call has a deadline of its own: time limits do not reach threads.
     "worker_pool": "threads",
     "worker_concurrency": 8,
     "worker_prefetch_multiplier": 1,
@@ -93,11 +131,18 @@ _WORKER: dict[str, Any] = {
     "worker_state_db": None,
 }
 
+# A tick's message expires before the next one: what a stopped worker missed is not made up for.
+TICKS: dict[str, dict[str, Any]] = {
+    "dispatch": {"task": "awards.dispatch", "schedule": 1.0, "options": {"expires": 1}},
+    "sweep": {"task": "rules.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "backfill": {"task": "rules.backfill", "schedule": 5.0, "options": {"expires": 5}},
+}
+
 _TIME: dict[str, Any] = {
+    "beat_schedule": TICKS,
     "timezone": "UTC",
     "enable_utc": True,
-    # Only intervals are scheduled, so there is nothing to keep in a file between runs.
-    "beat_scheduler": "celery.beat:Scheduler",
+    "beat_scheduler": "worker.adapters.celery_beat:Ticker",
     "beat_max_loop_interval": 5,
 }
 
@@ -109,6 +154,9 @@ def _transport_options(broker_url: str) -> dict[str, Any]:
         "visibility_timeout": VISIBILITY,
         "unacked_restore_interval": 5,  # look for abandoned messages every 5 s, not every 100
         "unacked_restore_throttle": 1,
+        # Whoever finds the broker gone at the first try is told at once; workers and beat try for ever.
+        "max_retries": 1,
+        "interval_start": 0,
         "socket_timeout": 10,  # without time-outs a half-open connection hangs for ever
         "socket_connect_timeout": 5,
         "health_check_interval": 10,

@@ -10,6 +10,7 @@ import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from worker.adapters.celery_app import DISPATCH, is_behind
 from worker.awards import Call
 from worker.errors import QueueUnavailable
 
@@ -34,7 +35,8 @@ class CeleryDispatch:
         if now < self._not_before:
             return
         try:
-            self._app.send_task("awards.dispatch", expires=_FRESH, retry=False)
+            if not is_behind(self._app, DISPATCH):
+                self._app.send_task("awards.dispatch", expires=_FRESH, retry=False)
         except OperationalError as error:
             log.warning("nudge.failed", reason=str(error))
             self._not_before = now + _AFTER_FAILURE

@@ -6,9 +6,10 @@ from celery import shared_task
 
 from worker import issuing
 from worker.bootstrap import services
+from worker.tasks.base import BadgeTask
 
 
-@shared_task(name="awards.dispatch", send_events=False)
+@shared_task(base=BadgeTask, name="awards.dispatch", send_events=False)
 def dispatch() -> None:
     """Admit what the rate limits have room for, and send a task for each call."""
     here = services()
@@ -16,7 +17,7 @@ def dispatch() -> None:
     issuing.dispatch(here.database, permits, here.dispatch)
 
 
-@shared_task(name="awards.issue")
+@shared_task(base=BadgeTask, name="awards.issue")
 def issue(issuer: str, badge: str, awards: int, lease: str) -> None:  # noqa: ARG001 # Flower shows them
     """Issue the awards of one lease in one call."""
     here = services()
@@ -24,7 +25,7 @@ def issue(issuer: str, badge: str, awards: int, lease: str) -> None:  # noqa: AR
     here.dispatch.nudge()
 
 
-@shared_task(name="awards.look_up")
+@shared_task(base=BadgeTask, name="awards.look_up")
 def look_up(issuer: str, badge: str, awards: int, lease: str) -> None:  # noqa: ARG001 # Flower shows them
     """Look up the uncertain awards of one lease in one call."""
     here = services()

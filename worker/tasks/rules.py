@@ -6,9 +6,10 @@ from celery import shared_task
 
 from worker import reevaluation
 from worker.bootstrap import services
+from worker.tasks.base import BadgeTask
 
 
-@shared_task(name="rules.sweep", send_events=False)
+@shared_task(base=BadgeTask, name="rules.sweep", send_events=False)
 def sweep() -> None:
     """Award whoever's account came of age since the last sweep."""
     here = services()
@@ -16,7 +17,7 @@ def sweep() -> None:
         here.dispatch.nudge()
 
 
-@shared_task(name="rules.backfill")
+@shared_task(base=BadgeTask, name="rules.backfill")
 def backfill() -> None:
     """Work off the evaluations that an `apply` noted."""
     here = services()

@@ -1,0 +1,37 @@
+"""The scheduler of `celery -A worker.app beat`: sends ticks, and never lets them pile up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery.beat import ScheduleEntry, Scheduler, SchedulingError
+from kombu.exceptions import OperationalError
+
+from worker.adapters.celery_app import is_behind
+
+log = structlog.get_logger(__name__)
+
+
+class Ticker(Scheduler):
+    """Celery's scheduler in memory: only intervals are scheduled, so a restart has nothing to remember."""
+
+    _failing = False
+
+    def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
+        """Send a tick, unless enough of them wait. A broker that cannot be reached is said once."""
+        try:
+            if not is_behind(self.app, self._queue_of(entry)):
+                self.apply_async(entry, producer=producer, advance=False)
+        except (SchedulingError, OperationalError) as error:
+            if not self._failing:
+                log.warning("beat.waits", tick=entry.name, reason=str(error))
+            self._failing = True
+        else:
+            if self._failing:
+                log.info("beat.goes_on")
+            self._failing = False
+
+    def _queue_of(self, entry: ScheduleEntry) -> str:
+        name: str = self.app.amqp.router.route({}, entry.task or "")["queue"].name
+        return name
