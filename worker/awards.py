@@ -105,7 +105,8 @@ Outcome = Assertion | Refusal | NotMade
 class Call:
     """One call's worth of leased awards of one badge: what a Celery task is sent for.
 
-    `settle` says that the awards ended uncertainly and are to be looked up, not issued.
+    `settle` says that the awards ended uncertainly and are to be looked up, not issued; `revoke` that they
+    are to be revoked: those may be of several badges, and `badge_id` is empty.
     """
 
     issuer: str
@@ -114,6 +115,7 @@ class Call:
     awards: int
     settle: bool
     lease_until: datetime
+    revoke: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class Ending:
     @property
     def keep_address(self) -> bool:
         """Return whether the address stays this award's own: something is or may be issued to it."""
-        return self.uncertain or self.assertion is not None
+        return self.uncertain or (self.assertion is not None and self.state is not AwardState.REVOKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,5 +174,44 @@ class AwardRow:
     issued_at: datetime | None = None
     backfilled: bool = False
     uncertain: bool = False
+    revoke_reason: str | None = None
     definition_version: int = 0
     because: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Awards that an operator means: of this badge, of these users; None means any."""
+
+    badge_id: str | None = None
+    user_ids: tuple[str, ...] | None = None
+
+
+class RevocationAnswer(StrEnum):
+    """What follows when an award is asked to be revoked."""
+
+    REVOKED = "revoked"  # nothing was ever sent of it: done at once
+    QUEUED = "queued"  # the task workers revoke it at the provider
+    REMEMBERED = "remembered"  # it may be on its way there: done once that is settled
+    REVOKED_ALREADY = "revoked already"
+    UNDER_WAY = "under way already"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One award that was asked to be revoked, and what follows."""
+
+    user_id: str
+    badge_id: str
+    answer: RevocationAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedRevocation:
+    """One award as a call revokes it."""
+
+    user_id: str
+    badge_id: str
+    assertion_id: str
+    reason: str
+    attempts: int

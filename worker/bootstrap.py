@@ -25,6 +25,7 @@ from worker.consuming import Consumer, Pace
 from worker.errors import ConfigurationError
 from worker.issuing import IssuerConnection, Issuing
 from worker.ports import EventQueue, Permits, Provider
+from worker.revoking import Revoking
 from worker.rules.definitions import Badge, Issuer
 from worker.settings import Settings, load_settings
 
@@ -105,14 +106,23 @@ class Services:
 
     def issuing(self, issuer_id: str) -> Issuing:
         """Return what makes this issuer's calls."""
-        issuers = self.issuers()
-        if issuer_id not in issuers:
-            raise ConfigurationError(f"issuer {issuer_id}: not among those applied")
-        issuer, permits = issuers[issuer_id], self.permits(issuers)
+        issuer, permits = self._issuer(issuer_id)
         connection = IssuerConnection(
             issuer_id, issuer, self.provider(issuer_id, issuer, permits), self._badge
         )
         return Issuing(self.database, permits, connection)
+
+    def revoking(self, issuer_id: str) -> Revoking:
+        """Return what makes this issuer's revocations."""
+        issuer, permits = self._issuer(issuer_id)
+        provider = self.provider(issuer_id, issuer, permits)
+        return Revoking(self.database, permits, issuer_id, provider, issuer.timeout)
+
+    def _issuer(self, issuer_id: str) -> tuple[Issuer, Permits]:
+        issuers = self.issuers()
+        if issuer_id not in issuers:
+            raise ConfigurationError(f"issuer {issuer_id}: not among those applied")
+        return issuers[issuer_id], self.permits(issuers)
 
     def _badge(self, badge_id: str) -> Badge:
         return Badge.model_validate(self.database.badge(badge_id))

@@ -13,7 +13,20 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from worker.activities import Activity, Key, Kind
-from worker.awards import MOST_PER_CALL, Assertion, Call, Ending, Grant, LeasedAward, NewAward, Outcome
+from worker.awards import (
+    MOST_PER_CALL,
+    Asked,
+    Assertion,
+    Call,
+    Ending,
+    Grant,
+    LeasedAward,
+    LeasedRevocation,
+    NewAward,
+    Outcome,
+    Refusal,
+    Which,
+)
 from worker.rules.facts import Counted
 from worker.rules.rulebook import Rule
 from worker.users import Block, User, UserNews
@@ -123,6 +136,15 @@ class Provider(Protocol):
 
     def find(self, badgeclass: str, recipients: Sequence[str]) -> Sequence[Assertion]:
         """List the assertions of these addresses, revoked and expired ones included, in one call."""
+
+    def revoke(
+        self, revocations: Sequence[tuple[str, str]], before_send: Callable[[], None]
+    ) -> Sequence[Refusal | None]:
+        """Revoke these assertions, each for its reason; for each, in order, why it is not revoked.
+
+        None says that it is, by this call or one before: repeating a revocation is harmless. `before_send`
+        runs as with `issue`.
+        """
 
     def check(self) -> None:
         """Sign in; raises SignInRefused, TransientError or UncertainError."""
@@ -340,6 +362,22 @@ class Outbox(Senders, Protocol):
 
     def end(self, lease_id: str, endings: Mapping[str, Ending]) -> None:
         """Record how the awards of a lease ended, by user. What the lease lost meanwhile is left alone."""
+
+
+class Revocations(Senders, Protocol):
+    """Awards on their way back from the provider (design.md section 3). Every method is one transaction."""
+
+    def ask(self, which: Which, reason: str, after: tuple[str, str] | None, limit: int) -> list[Asked]:
+        """Ask for up to `limit` of these awards to be revoked, in the order of (user, badge) after `after`.
+
+        What was never sent is revoked at once; what is being sent, after it is settled. Says so of each.
+        """
+
+    def prepare_revocations(self, lease_id: str) -> list[LeasedRevocation]:
+        """Return the unsent revocations of a lease."""
+
+    def end_revocations(self, lease_id: str, endings: Mapping[str, Ending]) -> None:
+        """Record how they ended, by assertion. What the lease lost meanwhile is left alone."""
 
 
 class Clock(Protocol):

@@ -61,7 +61,7 @@ class MemoryWorld:
         return [each.recipient for each in self.provider.assertions(badgeclass)]
 
     def revoke(self, assertion: Assertion) -> None:
-        self.provider.revoke(assertion.assertion_id, "mistake")
+        self.provider.revoke_there(assertion.assertion_id, "mistake")
 
 
 class SandboxWorld:

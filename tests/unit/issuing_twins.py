@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.unit.rules.written import BADGE
-from worker.awards import Assertion, Call, Ending, Grant, LeasedAward, Outcome
+from worker.awards import Assertion, Call, Ending, Grant, LeasedAward, Outcome, Refusal
 from worker.errors import BadgeWorkerError, LeaseLost, QueueUnavailable
 from worker.issuing import IssuerConnection, Issuing
 from worker.rules.definitions import Badge, Issuer
@@ -124,6 +124,7 @@ class Academy:
 
     outcomes: Sequence[Outcome] = ()
     found: Sequence[Assertion] = ()
+    refusals: Sequence[Refusal | None] = ()
     error: BadgeWorkerError | None = None
     marks: int = 1
     asked: list[tuple[str, str, Sequence[Any]]] = field(default_factory=list)
@@ -143,6 +144,16 @@ class Academy:
         if self.error is not None:
             raise self.error
         return self.found
+
+    def revoke(
+        self, revocations: Sequence[tuple[str, str]], before_send: Callable[[], None]
+    ) -> Sequence[Refusal | None]:
+        for _ in range(self.marks):
+            before_send()
+        self.asked.append(("revoke", "", revocations))
+        if self.error is not None:
+            raise self.error
+        return self.refusals
 
     def check(self) -> None:
         raise NotImplementedError

@@ -45,15 +45,17 @@ class CeleryDispatch:
 
     def send(self, call: Call) -> None:
         """Send the task for one call; the message is worth nothing once the lease has ended."""
-        name = "awards.look_up" if call.settle else "awards.issue"
-        arguments = {
-            "issuer": call.issuer,
-            "badge": call.badge_id,
-            "awards": call.awards,
-            "lease": call.lease_id,
-        }
+        arguments: dict[str, object] = {"issuer": call.issuer, "awards": call.awards, "lease": call.lease_id}
+        if not call.revoke:
+            arguments["badge"] = call.badge_id
         left = max((call.lease_until - datetime.now(UTC)).total_seconds(), 1.0)
         try:
-            self._app.send_task(name, kwargs=arguments, expires=left)
+            self._app.send_task(_name(call), kwargs=arguments, expires=left)
         except OperationalError as error:
             raise QueueUnavailable(f"the task broker cannot be reached: {error}") from error
+
+
+def _name(call: Call) -> str:
+    if call.revoke:
+        return "awards.revoke"
+    return "awards.look_up" if call.settle else "awards.issue"

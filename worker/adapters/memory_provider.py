@@ -55,16 +55,10 @@ class MemoryProvider:
         with self._guard:
             return tuple(self._held[badgeclass])
 
-    def revoke(self, assertion_id: str, reason: str) -> None:
+    def revoke_there(self, assertion_id: str, reason: str) -> None:
         """Revoke an assertion, as somebody over there would."""
         with self._guard:
-            for held in self._held.values():
-                held[:] = [
-                    replace(each, revoked=True, revocation_reason=reason)
-                    if each.assertion_id == assertion_id
-                    else each
-                    for each in held
-                ]
+            self._revoke(assertion_id, reason)
 
     def issue(
         self, badgeclass: str, grants: Sequence[Grant], before_send: Callable[[], None]
@@ -89,6 +83,30 @@ class MemoryProvider:
         if failure:
             raise failure.error
         return found
+
+    def revoke(
+        self, revocations: Sequence[tuple[str, str]], before_send: Callable[[], None]
+    ) -> Sequence[Refusal | None]:
+        """Revoke these assertions; a call that is told to fail saves the first `saving` of them."""
+        before_send()
+        with self._guard:
+            self.calls.append(("revoke", "", len(revocations)))
+            failure = self._failure("revoke")
+            saved = revocations[: failure.saving] if failure else revocations
+            refusals = [self._revoke(*each) for each in saved]
+        if failure:
+            raise failure.error
+        return refusals
+
+    def _revoke(self, assertion_id: str, reason: str) -> Refusal | None:
+        for held in self._held.values():
+            for place, each in enumerate(held):
+                if each.assertion_id == assertion_id:
+                    held[place] = (
+                        each if each.revoked else replace(each, revoked=True, revocation_reason=reason)
+                    )
+                    return None
+        return Refusal(RefusalKind.PERMANENT, "permission denied or object not found")
 
     def check(self) -> None:
         """Sign in, unless told to fail."""

@@ -31,3 +31,11 @@ def look_up(issuer: str, badge: str, awards: int, lease: str) -> None:  # noqa: 
     here = services()
     here.issuing(issuer).settle(lease)
     here.dispatch.nudge()
+
+
+@shared_task(base=BadgeTask, name="awards.revoke")
+def revoke(issuer: str, awards: int, lease: str) -> None:  # noqa: ARG001 # Flower shows them
+    """Revoke the assertions of one lease in one call."""
+    here = services()
+    here.revoking(issuer).revoke(lease)
+    here.dispatch.nudge()

@@ -209,7 +209,7 @@ def test_a_task_that_comes_after_its_lease_sends_nothing(office: Office) -> None
 def test_what_was_revoked_over_there_is_not_issued_again(office: Office) -> None:
     office.provider.fail_next("issue", NO_ANSWER, saving=2)
     office.run()
-    office.provider.revoke(office.provider.assertions(CLASS)[0].assertion_id, "by mistake")
+    office.provider.revoke_there(office.provider.assertions(CLASS)[0].assertion_id, "by mistake")
 
     office.run_until_settled()
 

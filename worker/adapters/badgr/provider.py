@@ -14,6 +14,7 @@ from worker.adapters.badgr.connection import Connection
 from worker.adapters.badgr.errors import error_of, went_well
 from worker.adapters.badgr.http import Http, Request
 from worker.adapters.badgr.models.assertions import normal
+from worker.adapters.badgr.revocations import Revocations
 from worker.adapters.badgr.sign_in import SignIn
 from worker.awards import NotMade
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from worker.adapters.badgr.sign_in import Credentials
     from worker.adapters.tokens import TokenStore
-    from worker.awards import Assertion, Grant, Outcome
+    from worker.awards import Assertion, Grant, Outcome, Refusal
     from worker.ports import Permits
 
 _NOT_FOUND = 404
@@ -53,6 +54,7 @@ class BadgrProvider:
         self._connect = partial(Connection, Calls(issuer_id, http, permits, deadline), sign_in)
         self._connection = self._connect()
         self._awards = Awards(self._connection)
+        self._revocations = Revocations(self._connection)
         self._assertions = Assertions(self._connection)
         self._badgeclasses = BadgeClasses(self._connection)
 
@@ -79,6 +81,12 @@ class BadgrProvider:
     def find(self, badgeclass: str, recipients: Sequence[str]) -> Sequence[Assertion]:
         """List the assertions of these addresses, revoked and expired ones included."""
         return self._awards.of(badgeclass, recipients)
+
+    def revoke(
+        self, revocations: Sequence[tuple[str, str]], before_send: Callable[[], None]
+    ) -> Sequence[Refusal | None]:
+        """Revoke these assertions in one call; for each, in order, why it is not revoked."""
+        return self._revocations.revoke(revocations, before_send)
 
     def check(self) -> None:
         """Sign in and see that the token is accepted.

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text, update
 
-from worker.adapters.database import engine
+from worker.adapters.database import engine, revoking
 from worker.adapters.database.calls import hand_back
 from worker.adapters.database.history import Entry, write_history
 from worker.adapters.database.schema import awards, badges, issuers
@@ -59,15 +59,20 @@ def reclaim(connection: Connection, issuer: str, settle_after: float) -> int:
     write_history(
         connection, [Entry(row.user_id, row.badge_id, at, "lease ran out after sending") for row in sent]
     )
-    return len(sent) + sum(int(row.awards) for row in unsent)
+    revocations = revoking.reclaim(connection, issuer, at)
+    return len(sent) + sum(int(row.awards) for row in unsent) + revocations
 
 
 _SETTLE, _FRESH, _BACKFILLED = range(3)
+_REVOCATIONS = ""  # no badge has this id
 
 
 @dataclass(slots=True)
 class _Turn:
-    """What is due of one badge: to be looked up (`settle`), or to be issued."""
+    """What is due of one badge: to be looked up (`settle`), or to be issued.
+
+    Revocations of all badges have one turn, among the fresh awards.
+    """
 
     badge_id: str
     last_turn: datetime
@@ -76,6 +81,7 @@ class _Turn:
     settle: bool
     fresh: int
     backfilled: int
+    revoke: bool = False
 
     @property
     def rank(self) -> int:
@@ -136,7 +142,8 @@ def _in_flight(connection: Connection, issuer: str) -> dict[str, tuple[int, int]
         .where(awards.c.issuer == issuer, awards.c.state == _ISSUING)
         .group_by(awards.c.badge_id)
     )
-    return {badge_id: (calls, waiting) for badge_id, calls, waiting in rows}
+    by_badge = {badge_id: (calls, waiting) for badge_id, calls, waiting in rows}
+    return by_badge | {_REVOCATIONS: revoking.in_flight(connection, issuer)}
 
 
 def _count(column: str, condition: str) -> str:
@@ -172,11 +179,16 @@ def _turns(
         badge = (row.badge_id, row.last_turn, in_flight.get(row.badge_id, 0), admission.most_per_call)
         turns.append(_Turn(*badge, settle=True, fresh=row.unsettled, backfilled=0))
         turns.append(_Turn(*badge, settle=False, fresh=row.fresh, backfilled=row.backfilled))
+    last, revocations = revoking.turn(connection, admission.issuer, at, most)
+    badge = (_REVOCATIONS, last, in_flight.get(_REVOCATIONS, 0), admission.most_per_call)
+    turns.append(_Turn(*badge, settle=False, fresh=revocations, backfilled=0, revoke=True))
     return sorted(turns, key=lambda turn: (turn.last_turn, turn.badge_id))
 
 
 def _lease(connection: Connection, admission: Admission, turn: _Turn, at: datetime) -> Call | None:
     """Lease up to one call's worth of a badge's due awards, fresh ones first; None if others have them."""
+    if turn.revoke:
+        return revoking.lease(connection, admission, at)
     chosen = (
         select(awards.c.user_id)
         .where(

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, or_, select, update
+from sqlalchemy import Connection, Row, and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from worker.adapters.database import engine
+from worker.adapters.database import engine, revoking
 from worker.adapters.database.history import Entry, write_history
+from worker.adapters.database.revoking import REVOKING, release
 from worker.adapters.database.schema import awards, badges, recipients, users
 from worker.awards import AwardState, Ending, LeasedAward
 from worker.errors import LeaseLost
@@ -30,7 +31,9 @@ def prepare(connection: Connection, lease_id: str) -> tuple[list[LeasedAward], l
         issue = row.definition.get("issue")
         address = row.recipient or _text(row.email).lower()
         first_name, last_name = _text(row.first_name), _text(row.last_name)
-        if not row.uncertain and (issue is None or issue["issuer"] != row.issuer):
+        if not row.uncertain and row.revoke_reason is not None:
+            ended[row.user_id] = Ending(AwardState.PENDING, "not sent")
+        elif not row.uncertain and (issue is None or issue["issuer"] != row.issuer):
             ended[row.user_id] = _elsewhere(issue)
         elif not address:
             ended[row.user_id] = Ending(AwardState.WAITING, "waits for an address")
@@ -110,16 +113,17 @@ def mark_sent(
         update(awards)
         .where(
             awards.c.lease_id == lease_id,
-            awards.c.state == _ISSUING,
+            awards.c.state.in_((_ISSUING, REVOKING)),
             or_(awards.c.sent_at.is_(None), awards.c.sent_at == before),
             awards.c.lease_until >= at + timedelta(seconds=deadline),
         )
         .values(sent_at=at)
-        .returning(awards.c.user_id, awards.c.badge_id)
+        .returning(awards.c.user_id, awards.c.badge_id, awards.c.state)
     ).all()
     if len(marked) != expected:
         raise LeaseLost(f"lease {lease_id}: {len(marked)} of {expected} awards are still ours")
-    write_history(connection, [Entry(row.user_id, row.badge_id, at, "sent") for row in marked])
+    what = {_ISSUING: "sent", REVOKING: "revocation sent"}
+    write_history(connection, [Entry(row.user_id, row.badge_id, at, what[row.state]) for row in marked])
     return at
 
 
@@ -136,20 +140,19 @@ def end(connection: Connection, lease_id: str, endings: Mapping[str, Ending]) ->
         awards.c.user_id.in_(endings),
     )
     rows = connection.execute(
-        select(awards.c.user_id, awards.c.badge_id, awards.c.attempts)
+        select(awards.c.user_id, awards.c.badge_id, awards.c.attempts, awards.c.revoke_reason)
         .where(ours)
         .order_by(awards.c.user_id, awards.c.badge_id)
         .with_for_update()
     ).all()
     for row in rows:
-        _end(connection, row, endings[row.user_id], at)
-    write_history(
-        connection,
-        [
-            Entry(row.user_id, row.badge_id, at, endings[row.user_id].what, _detail(endings[row.user_id]))
-            for row in rows
-        ],
-    )
+        _end(connection, row, revoking.instead(endings[row.user_id], row.revoke_reason), at)
+    write_history(connection, [entry for row in rows for entry in _entries(row, endings[row.user_id], at)])
+
+
+def _entries(row: Any, ending: Ending, at: datetime) -> list[Entry]:
+    ended = Entry(row.user_id, row.badge_id, at, ending.what, _detail(ending))
+    return [ended, *revoking.follow_up(row, ending, at)]
 
 
 def _end(connection: Connection, row: Any, ending: Ending, at: datetime) -> None:
@@ -174,7 +177,7 @@ def _end(connection: Connection, row: Any, ending: Ending, at: datetime) -> None
         .values(values)
     )
     if not ending.keep_address:
-        _unfreeze(connection, row)
+        release(connection, row)
 
 
 def _detail(ending: Ending) -> dict[str, Any]:
@@ -192,26 +195,17 @@ def hand_back(connection: Connection, lease_id: str) -> None:
     An uncertain one stays uncertain, with its address: it has not been looked up.
     """
     at = engine.now(connection)
+    revoking.hand_back(connection, lease_id, at)
     ours = (awards.c.lease_id == lease_id, awards.c.state == _ISSUING, awards.c.sent_at.is_(None))
     rows = connection.execute(
-        select(awards.c.user_id, awards.c.badge_id, awards.c.uncertain).where(*ours)
+        select(awards.c.user_id, awards.c.badge_id, awards.c.uncertain, awards.c.revoke_reason).where(*ours)
     ).all()
     connection.execute(
         update(awards)
         .where(*ours)
         .values(state=AwardState.PENDING.value, lease_id=None, lease_until=None, due_at=at)
     )
-    for row in rows:
-        if not row.uncertain:
-            _unfreeze(connection, row)
-
-
-def _unfreeze(connection: Connection, row: Any) -> None:
-    connection.execute(
-        delete(recipients).where(recipients.c.badge_id == row.badge_id, recipients.c.user_id == row.user_id)
-    )
-    connection.execute(
-        update(awards)
-        .where(awards.c.user_id == row.user_id, awards.c.badge_id == row.badge_id)
-        .values(recipient=None, badgeclass=None)
-    )
+    certain = [row for row in rows if not row.uncertain]
+    for row in certain:
+        release(connection, row)
+    revoking.carry_out(connection, certain, at)

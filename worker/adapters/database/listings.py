@@ -97,7 +97,10 @@ def count_awards(connection: Connection) -> dict[str, int]:
 
 
 def retry(connection: Connection, wanted: AwardFilter) -> list[tuple[str, str]]:
-    """Put failed awards back: due at once, attempts from zero. Returns them as (user, badge)."""
+    """Put failed awards back: due at once, attempts from zero. Returns them as (user, badge).
+
+    One that failed at being revoked is to be revoked again, never to be issued.
+    """
     at = engine.now(connection)
     with_address = select(users.c.user_id).where(users.c.email.is_not(None))
     failed = [*_conditions(wanted), awards.c.state == AwardState.FAILED.value]
@@ -108,15 +111,21 @@ def retry(connection: Connection, wanted: AwardFilter) -> list[tuple[str, str]]:
         .with_for_update()
     ).all()
     for row in rows:
-        state = AwardState.PENDING if row.addressed else AwardState.WAITING
         connection.execute(
             update(awards)
             .where(awards.c.user_id == row.user_id, awards.c.badge_id == row.badge_id)
-            .values(state=state.value, attempts=0, due_at=max(at, row.earned_at))
+            .values(state=_again(row).value, attempts=0, due_at=max(at, row.earned_at))
         )
     pairs = [(row.user_id, row.badge_id) for row in rows]
     write_history(connection, [Entry(*pair, at, "put back", actor=OPERATOR) for pair in pairs])
     return pairs
+
+
+def _again(row: Any) -> AwardState:
+    """Return where a failed award goes on. An uncertain one has its address, whatever the user has now."""
+    if row.assertion_id is not None:
+        return AwardState.REVOKING
+    return AwardState.PENDING if row.addressed or row.uncertain else AwardState.WAITING
 
 
 def list_dead_letters(connection: Connection, limit: int | None = None) -> list[DeadLetter]:

@@ -94,7 +94,7 @@ class RulesChange(Decisions):
     def reroute(self, badge_id: str, issuer: str | None) -> int:
         """Send unsent awards of a badge to its present issuer, `earned` ones too; return how many moved.
 
-        One that may already be at the old issuer (uncertain, or under way) is left to settle there.
+        One that is or may be at the old issuer (uncertain, under way, to be revoked) is left to it.
         """
         unsent = (AwardState.WAITING, AwardState.PENDING, AwardState.FAILED, AwardState.EARNED)
         fresh = AwardState.EARNED if issuer is None else AwardState.WAITING
@@ -105,6 +105,7 @@ class RulesChange(Decisions):
                 awards.c.state.in_(state.value for state in unsent),
                 awards.c.issuer.is_distinct_from(issuer),
                 awards.c.uncertain.is_(False),
+                awards.c.assertion_id.is_(None),
             )
             .values(issuer=issuer, state=fresh.value, attempts=0, due_at=engine.now(self.connection))
         )

@@ -102,6 +102,7 @@ awards = Table(
     Column("assertion_id", Id),
     Column("assertion_url", Text),
     Column("issued_at", Instant),
+    Column("revoke_reason", Text),  # somebody asked for it; what is being sent is revoked once it is settled
     PrimaryKeyConstraint("user_id", "badge_id"),
 )
 Index(
@@ -118,6 +119,13 @@ Index(
     awards.c.lease_until,
     postgresql_where=text("state = 'issuing'"),
     sqlite_where=text("state = 'issuing'"),
+)
+Index(
+    "ix_awards_revoking",
+    awards.c.issuer,
+    awards.c.due_at,
+    postgresql_where=text("state = 'revoking'"),
+    sqlite_where=text("state = 'revoking'"),
 )
 Index("ix_awards_lease_id", awards.c.lease_id)
 Index("ix_awards_badge_id_state", awards.c.badge_id, awards.c.state)
@@ -167,7 +175,18 @@ issuers = Table(
     Column("id", Id, nullable=False),
     Column("definition", Json, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("revocations_admitted_at", Instant),  # when revocations had their last turn
     PrimaryKeyConstraint("id"),
+)
+
+# Up to which change our awards were compared with what a provider holds, and nothing was left to mend.
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("issuer", Id, nullable=False),
+    Column("changed_to", Instant, nullable=False),  # by the provider's clock
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("issuer"),
 )
 
 # One row: the version of the rules, and the instant up to which account ages are decided.

@@ -9,19 +9,19 @@ from typing import Any
 
 from sqlalchemy import Engine, select, update
 
-from worker.adapters.database import admission, calls, engine, listings
+from worker.adapters.database import admission, asking, calls, engine, listings, revoking
 from worker.adapters.database.batch import Batch
 from worker.adapters.database.candidates import find_candidates
 from worker.adapters.database.listings import AwardFilter, BadgeRow, DeadLetter, HistoryRow
 from worker.adapters.database.rules import Backfill, RulesChange, Sweep
 from worker.adapters.database.schema import badges, evaluations, issuers
-from worker.awards import AwardRow, Call, Ending, LeasedAward
+from worker.awards import Asked, AwardRow, Call, Ending, LeasedAward, LeasedRevocation, Which
 from worker.ports import Admission, Evaluation
 from worker.rules.rulebook import Rule
 
 
 class Database:
-    """Implements ports.BatchStore, RulesStore and Outbox on PostgreSQL or SQLite.
+    """Implements ports.BatchStore, RulesStore, Outbox and Revocations on PostgreSQL or SQLite.
 
     Every method raises DatabaseUnavailable for what time mends.
     """
@@ -142,6 +142,28 @@ class Database:
         """Make the unsent awards of a lease due again at once."""
         with engine.transaction(self.engine) as connection:
             calls.hand_back(connection, lease_id)
+
+    # Revoking
+
+    def count_revocable(self, which: Which) -> int:
+        """Count the awards that asking would revoke."""
+        with engine.reading(self.engine) as connection:
+            return asking.count(connection, which)
+
+    def ask(self, which: Which, reason: str, after: tuple[str, str] | None, limit: int) -> list[Asked]:
+        """Ask for up to `limit` of these awards to be revoked."""
+        with engine.transaction(self.engine) as connection:
+            return asking.ask(connection, which, reason, after, limit)
+
+    def prepare_revocations(self, lease_id: str) -> list[LeasedRevocation]:
+        """Return the unsent revocations of a lease."""
+        with engine.reading(self.engine) as connection:
+            return revoking.prepare(connection, lease_id)
+
+    def end_revocations(self, lease_id: str, endings: Mapping[str, Ending]) -> None:
+        """Record how the revocations of a lease ended."""
+        with engine.transaction(self.engine) as connection:
+            revoking.end(connection, lease_id, endings)
 
     # What people ask
 
