@@ -129,7 +129,7 @@ def _issuers(here: Services) -> Iterator[Finding]:
     issuers = here.issuers()
     if not issuers:
         yield Finding("issuers", ok=True, detail="none is in force; `badge-worker badges apply` brings them")
-    badgeclasses = _badgeclasses(here)
+    places = _places(here)
     permits = here.permits(issuers)
     for issuer_id, issuer in issuers.items():
         try:
@@ -140,35 +140,33 @@ def _issuers(here: Services) -> Iterator[Finding]:
             yield Finding(f"issuer {issuer_id}", ok=False, detail=printable(str(error)), mend=mend)
             continue
         yield Finding(f"issuer {issuer_id}", ok=True, detail=f"signed in at {issuer.url}")
-        for badge_id, badgeclass in badgeclasses[issuer_id]:
-            yield _look_up(provider, badge_id, badgeclass)
+        for badge_id, field, target in places[issuer_id]:
+            yield _look_up(provider, badge_id, field, target)
 
 
-def _badgeclasses(here: Services) -> dict[str, list[tuple[str, str]]]:
-    """Return (badge, badge class) of every published badge, by issuer."""
+def _places(here: Services) -> dict[str, list[tuple[str, str, str]]]:
+    """Return (badge, `badgeclass` or `template`, its id) of every published badge, by issuer."""
     from worker.rules.definitions import Badge
 
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    found: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     with here.database.change() as stored:  # only looked at
         badges = {each.badge_id: Badge.model_validate(each.definition) for each in stored.badges()}
     for badge_id, badge in badges.items():
-        if badge.published and badge.issue is not None and badge.issue.badgeclass is not None:
-            found[badge.issue.issuer].append((badge_id, badge.issue.target))
+        if badge.published and badge.issue is not None:
+            found[badge.issue.issuer].append((badge_id, badge.issue.field, badge.issue.target))
     return found
 
 
-def _look_up(provider: Provider, badge_id: str, badgeclass: str) -> Finding:
-    what = f"badge {badge_id}"
+def _look_up(provider: Provider, badge_id: str, field: str, target: str) -> Finding:
+    what, thing = f"badge {badge_id}", "badge class" if field == "badgeclass" else field
     try:
-        known = _patiently(lambda: provider.badgeclass_exists(badgeclass))
+        known = _patiently(lambda: provider.badgeclass_exists(target))
     except BadgeWorkerError as error:
         return Finding(what, ok=False, detail=printable(str(error)), mend="run `badge-worker doctor` again")
     if known:
-        return Finding(what, ok=True, detail=f"badge class {badgeclass} exists")
-    mend = "make it at the provider, give our account a role in it, or mend `badgeclass` in the badges file"
-    return Finding(
-        what, ok=False, detail=f"badge class {badgeclass} is not there, or not ours to see", mend=mend
-    )
+        return Finding(what, ok=True, detail=f"{thing} {target} exists")
+    mend = f"make it at the provider, give our account a role in it, or mend `{field}` in the badges file"
+    return Finding(what, ok=False, detail=f"{thing} {target} is not there, or not ours to see", mend=mend)
 
 
 def _patiently(call: Callable[[], T]) -> T:

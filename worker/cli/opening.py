@@ -86,14 +86,9 @@ def _known_revisions() -> set[str]:
 
 def check_broker_url(here: Services) -> None:
     """Raise ConfigurationError where tasks could never be sent; nothing connects."""
-    here.settings.required("broker_url")
-    try:
-        with here.celery.connection_for_write() as connection:
-            connection.get_transport_cls()
-    except (AttributeError, ImportError, KeyError, ValueError):  # their words may hold parts of a password
-        raise ConfigurationError(
-            "BADGE_WORKER_BROKER_URL: not a broker's address; use redis://host:6379/1 or amqp://host/vhost"
-        ) from None
+    from worker.adapters.celery_app import check_broker
+
+    check_broker(here.settings.required("broker_url"))
 
 
 def nudge(here: Services) -> None:
