@@ -114,6 +114,7 @@ _OPEN_PATHS: list[tuple[str, dict[str, View]]] = [
     ("/health", {"GET": public.health}),
     ("/sandbox/assertions", {"GET": control.assertions}),
     ("/sandbox/calls", {"GET": control.calls}),
+    ("/sandbox/recoveries", {"GET": control.recoveries}),
     (
         "/sandbox/faults",
         {"GET": control.list_faults, "POST": control.add_faults, "DELETE": control.clear_faults},

@@ -34,6 +34,7 @@ class Sandbox:
         self.window = MovingWindow(options.limit())
         self.throttle = SignInThrottle()
         self.forgotten: dict[str, float] = {}  # when each address last asked for a new password
+        self.recoveries: dict[str, str] = {}  # tokens of the mails that were not sent, and whom each was for
         self._begin()
 
     def _begin(self) -> None:

@@ -49,6 +49,20 @@ def test_a_password_is_asked_for_once_in_five_minutes(ann: Tried) -> None:
     assert ann.call("PUT", path, None, json={"token": "x", "password": "y"}).status_code == 404
 
 
+def test_the_token_of_a_mail_that_is_not_sent_is_good_for_one_new_password(ann: Tried) -> None:
+    path = "/v2/auth/forgot-password"
+    ann.call("POST", path, None, json={"email": ANN})
+    (mail,) = ann.client.get("/sandbox/recoveries").json()
+
+    def put(password: object) -> int:
+        body = {"token": mail["token"], "password": password}
+        return ann.call("PUT", path, None, json=body).status_code
+
+    assert mail["email"] == ANN
+    assert [put("short"), put(None), put("long enough"), put("long enough")] == [400, 400, 200, 404]
+    assert ann.client.get("/sandbox/recoveries").json() == []
+
+
 def test_the_backpack_holds_what_was_awarded_to_ones_address(ann: Tried) -> None:
     award = ann.award("Ann@Example.org")
     ann.award("bob@example.org")

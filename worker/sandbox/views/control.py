@@ -71,6 +71,12 @@ async def _array(fetch: Callable[[int], list[tuple[int, dict[str, Any]]]]) -> As
     yield "]\n"
 
 
+def recoveries(call: Call) -> Response:
+    """List the tokens that would stand in the mails for forgotten passwords, newest last."""
+    tokens = call.sandbox.recoveries.items()
+    return JSONResponse([{"token": token, "email": address} for token, address in tokens])
+
+
 def list_faults(call: Call) -> Response:
     """Show the rules in force, with how often each was applied."""
     return JSONResponse(call.sandbox.faults.listed())

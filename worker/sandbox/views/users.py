@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from worker.sandbox.store import Row
 
 _FORGOTTEN_WAIT = 300
+_SHORTEST_PASSWORD = 8
 
 
 def _user(call: Call) -> Row:
@@ -135,9 +137,18 @@ def forgot_password(call: Call) -> Answer | Response:
         words = "Forgot password request limit exceeded. Please check your inbox or wait to try again."
         return JSONResponse(words, 429)
     call.sandbox.forgotten[address] = call.now
+    call.sandbox.recoveries[secrets.token_urlsafe(22)] = address
     return success([{}])
 
 
-def new_password(_call: Call) -> Response:
-    """Refuse: no token for a new password is ever given out."""
-    return Response(status_code=404)
+def new_password(call: Call) -> Answer | Response:
+    """Take a new password with the token of a mail, good once (S3-32). Any password signs in anyway."""
+    data = call.data if isinstance(call.data, dict) else {}
+    token, password = data.get("token"), data.get("password")
+    if token not in call.sandbox.recoveries:
+        return Response(status_code=404)
+    if not isinstance(password, str) or len(password) < _SHORTEST_PASSWORD:
+        words = f"This password is too short. It must contain at least {_SHORTEST_PASSWORD} characters."
+        raise refused_fields(password=[words])
+    del call.sandbox.recoveries[token]
+    return success([{}])
