@@ -258,7 +258,7 @@ def test_an_issuer_that_keeps_failing_is_paused_longer_each_time(error: BadgeWor
         assert len(limits.pauses) == max(0, row - PATIENCE + 1)
 
     assert all(
-        min(2**row, LONGEST_WAIT) / 2 <= pause <= LONGEST_PAUSE
+        min(2**row / 2, LONGEST_PAUSE) <= pause <= min(2**row, LONGEST_PAUSE)
         for row, pause in enumerate(limits.pauses, start=PATIENCE)
     )
 
