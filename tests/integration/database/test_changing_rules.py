@@ -52,18 +52,19 @@ def test_an_apply_waits_for_a_batch_that_is_decided_by_the_old_rules(postgres: G
 
 
 def test_a_batch_that_comes_during_an_apply_is_decided_by_the_new_rules(postgres: Ground) -> None:
-    """Its backfill cannot see the batch, which is not committed yet."""
-    held = HeldDatabase(postgres.database, "batch")
-    with holding(
-        postgres.database, "change", lambda database: apply_in(database, enrol=enrol("40"))
-    ) as change:
-        consumer = Running(lambda: Awarding(held, now).ingest([enrolled(1, "ada")]))
-        postgres.until_waiting(consumer)
+    """Its backfill cannot see the batch, which is not committed yet; the consumer knows the old rules."""
+    held = HeldDatabase(postgres.database, "batch", passing=1)
+    consumer = Awarding(held, now)
+    consumer.ingest([posted(1, "ada", "p")])
+    badges = {"enrol": enrol("40")}
+    with holding(postgres.database, "change", lambda database: apply_in(database, **badges)) as change:
+        batch = Running(lambda: consumer.ingest([enrolled(1, "ada")]))
+        postgres.until_waiting(batch)
         change.commits()
         wait_until(held.reached.is_set)
         backfill(postgres.database)
         held.let_go()
-        consumer.result()
+        batch.result()
 
     assert set(postgres.earned()) == {("ada", "enrol")}
 
@@ -83,8 +84,7 @@ def test_no_award_is_lost_wherever_an_apply_meets_a_stream(postgres: Ground, fir
         assert holders == set(PEOPLE), number
 
 
-def one_by_one(database: Database, bodies: list[bytes]) -> None:
-    consumer = Awarding(database, now)
+def one_by_one(consumer: Awarding, bodies: list[bytes]) -> None:
     for body in bodies:
         consumer.ingest([body])
 
@@ -94,7 +94,10 @@ def _consumer_first(
 ) -> None:
     """Let the apply come while the batch at `position` is not committed."""
     with holding(
-        ground.database, "batch", lambda database: one_by_one(database, bodies), passing=position
+        ground.database,
+        "batch",
+        lambda database: one_by_one(Awarding(database, now), bodies),
+        passing=position,
     ) as consumer:
         change = Running(lambda: ground.apply(**badges))
         ground.until_waiting(change)
@@ -106,10 +109,11 @@ def _apply_first(
     ground: Ground, bodies: list[bytes], position: int, badges: dict[str, dict[str, Any]]
 ) -> None:
     """Let the batch at `position` come while the apply is not committed, and commit after the backfill."""
-    one_by_one(ground.database, bodies[:position])
-    held = HeldDatabase(ground.database, "batch")
+    held = HeldDatabase(ground.database, "batch", passing=position)
+    awarding = Awarding(held, now)
+    one_by_one(awarding, bodies[:position])
     with holding(ground.database, "change", lambda database: apply_in(database, **badges)) as change:
-        consumer = Running(lambda: one_by_one(held, bodies[position:]))
+        consumer = Running(lambda: one_by_one(awarding, bodies[position:]))
         ground.until_waiting(consumer)
         change.commits()
         wait_until(held.reached.is_set)

@@ -6,6 +6,7 @@ import random
 from datetime import UTC, datetime
 from functools import partial
 
+import pytest
 from sqlalchemy import text
 
 from examples.replay import replay
@@ -17,6 +18,7 @@ from tests.support.bodies import (
     enrolled,
     met,
     posted,
+    registered,
     unblocked,
     unposted,
     updated,
@@ -31,6 +33,13 @@ TWO_A_WEEK = badge({"social_connection": {"threshold": 2, "period": 7 * DAY}})
 ENROL = badge({"lp_enroll": {"learning_path_id": "40"}}, issued=True)
 
 
+@pytest.fixture
+def known(postgres: Ground) -> Ground:
+    """Ground that knows its users; two who insert the same new one wait for each other in any case."""
+    postgres.ingest(*(registered(0, name) for name in ("ada", "bob", "eve")))
+    return postgres
+
+
 def at_once(ground: Ground, first: bytes, second: bytes) -> None:
     """Let one consumer stand before its commit until the other waits for it, or is through."""
     with ground.holding_batch(first) as one:
@@ -40,49 +49,57 @@ def at_once(ground: Ground, first: bytes, second: bytes) -> None:
         other.result()
 
 
-def test_what_only_both_their_events_reach_is_awarded_once(postgres: Ground) -> None:
-    postgres.apply(posts=TWO_POSTS, week=TWO_A_WEEK)
+def test_what_only_both_their_events_reach_is_awarded_once(known: Ground) -> None:
+    known.apply(posts=TWO_POSTS, week=TWO_A_WEEK)
 
-    at_once(postgres, posted(1, "ada", "p1"), posted(2, "ada", "p2"))
-    at_once(postgres, met(1, "ada", "bob"), met(2, "eve", "ada"))
+    at_once(known, posted(1, "ada", "p1"), posted(2, "ada", "p2"))
+    at_once(known, met(1, "ada", "bob"), met(2, "eve", "ada"))
 
-    assert postgres.earned() == {("ada", "posts"): at(2), ("ada", "week"): at(2)}
-    assert postgres.counts() == postgres.recounted()
-    assert postgres.history("ada", "posts") == ["decided"]
+    assert known.earned() == {("ada", "posts"): at(2), ("ada", "week"): at(2)}
+    assert known.counts() == known.recounted()
+    assert known.history("ada", "posts") == ["decided"]
 
 
-def test_the_same_event_with_both_counts_once(postgres: Ground) -> None:
+def test_the_same_event_with_both_counts_once(known: Ground) -> None:
     body = met(1, "ada", "bob")
+
+    at_once(known, body, body)
+
+    assert known.counts() == {("ada", "connected"): 1, ("bob", "connected"): 1}
+
+
+def test_a_beginning_with_one_and_its_removal_with_the_other_are_both_kept(known: Ground) -> None:
+    at_once(known, posted(1, "ada", "p"), unposted(2, "ada", "p"))
+    at_once(known, unposted(2, "ada", "q"), posted(1, "ada", "q"))
+
+    assert known.recounted() == known.counts() == {}
+
+
+def test_an_unblock_with_one_and_the_last_post_with_the_other_earn_together(known: Ground) -> None:
+    known.apply(posts=TWO_POSTS)
+    for name, first, second in (("ada", unblocked, posted), ("bob", posted, unblocked)):
+        known.ingest(posted(1, name, "p1"), blocked(2, name))
+        last = {unblocked: unblocked(9, name), posted: posted(3, name, "p2")}
+        at_once(known, last[first], last[second])
+
+    assert known.earned() == {("ada", "posts"): at(9), ("bob", "posts"): at(9)}
+
+
+def test_an_address_with_one_and_the_award_with_the_other_do_not_miss_each_other(known: Ground) -> None:
+    known.apply(enrol=ENROL)
+
+    at_once(known, updated(1, "ada", email="ada@example.org"), enrolled(2, "ada"))
+    at_once(known, enrolled(2, "bob"), updated(1, "bob", email="bob@example.org"))
+
+    assert known.states() == {"ada": "pending", "bob": "pending"}
+
+
+def test_the_same_event_about_new_people_with_both_counts_once(postgres: Ground) -> None:
+    body = met(1, "new", "newer")
 
     at_once(postgres, body, body)
 
-    assert postgres.counts() == {("ada", "connected"): 1, ("bob", "connected"): 1}
-
-
-def test_a_beginning_with_one_and_its_removal_with_the_other_are_both_kept(postgres: Ground) -> None:
-    at_once(postgres, posted(1, "ada", "p"), unposted(2, "ada", "p"))
-    at_once(postgres, unposted(2, "ada", "q"), posted(1, "ada", "q"))
-
-    assert postgres.recounted() == postgres.counts() == {}
-
-
-def test_an_unblock_with_one_and_the_last_post_with_the_other_earn_together(postgres: Ground) -> None:
-    postgres.apply(posts=TWO_POSTS)
-    for name, first, second in (("ada", unblocked, posted), ("bob", posted, unblocked)):
-        postgres.ingest(posted(1, name, "p1"), blocked(2, name))
-        last = {unblocked: unblocked(9, name), posted: posted(3, name, "p2")}
-        at_once(postgres, last[first], last[second])
-
-    assert postgres.earned() == {("ada", "posts"): at(9), ("bob", "posts"): at(9)}
-
-
-def test_an_address_with_one_and_the_award_with_the_other_do_not_miss_each_other(postgres: Ground) -> None:
-    postgres.apply(enrol=ENROL)
-
-    at_once(postgres, updated(1, "ada", email="ada@example.org"), enrolled(2, "ada"))
-    at_once(postgres, enrolled(2, "bob"), updated(1, "bob", email="bob@example.org"))
-
-    assert postgres.states() == {"ada": "pending", "bob": "pending"}
+    assert postgres.counts() == {("new", "connected"): 1, ("newer", "connected"): 1}
 
 
 def test_consumers_with_different_users_do_not_wait_for_each_other(postgres: Ground) -> None:
