@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from worker.sandbox.answers import unknown_page
 from worker.sandbox.call import Endpoint, View
+from worker.sandbox.credly.paths import routes as credly_routes
 from worker.sandbox.gate import Gate
 from worker.sandbox.state import Sandbox
 from worker.sandbox.views import (
@@ -129,6 +130,7 @@ def create_app(options: SandboxOptions, clock: Callable[[], float] = time.time) 
         Route(f"/v2/{path}", Endpoint(sandbox, methods, scopes=scopes)) for path, scopes, methods in _PATHS
     ]
     routes += [Route(path, Endpoint(sandbox, methods, public=True)) for path, methods in _OPEN_PATHS]
+    routes += credly_routes(sandbox)
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Gate, sandbox=sandbox)],

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
 SIGN_IN_PATH = "/o/token"
+CREDLY_PATH = "/v1/"  # where every call signs in by itself
 
 FaultName = Literal[
     "slow",
@@ -80,9 +81,9 @@ class Rule(BaseModel):
         signing_in = path == SIGN_IN_PATH
         match self.fault:
             case "refuse_sign_in":
-                return signing_in
+                return signing_in or path.startswith(CREDLY_PATH)
             case "expire_tokens":
-                return account is not None and not signing_in
+                return account is not None and not signing_in and not path.startswith(CREDLY_PATH)
             case "maintenance":
                 return method == "POST"
             case _:

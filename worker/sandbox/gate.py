@@ -12,10 +12,13 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 
-from worker.sandbox.answers import ApiError, broken_page, throttled
+from worker.sandbox.answers import broken_page, throttled
 from worker.sandbox.bodies import parse_form
 from worker.sandbox.call import Visit, content_kind, render
-from worker.sandbox.faults import SIGN_IN_PATH
+from worker.sandbox.credly import access as credly
+from worker.sandbox.credly.answers import throttled as throttled_by_credly
+from worker.sandbox.faults import CREDLY_PATH, SIGN_IN_PATH
+from worker.sandbox.people import Bearer
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -67,12 +70,12 @@ class Gate:
         self, number: int, arrived: float, body: bytes, scope: Scope, receive: Receive, send: Send
     ) -> int | None:
         sandbox, headers = self._sandbox, Headers(scope=scope)
-        bearer = sandbox.people.bearer(headers.get("authorization"), arrived)
+        bearer = self._bearer(scope["path"], headers, arrived)
         account = bearer.account if bearer else self._signing_in(scope["path"], headers, body)
         wait = None if account is None else sandbox.window.arrive(account, arrived)
         sandbox.calls.admitted(number, account, counted=account is not None and wait is None)
         if wait is not None:
-            return await _send(_problem(throttled(wait), headers), scope, receive, send)
+            return await _send(_throttled(wait, scope), scope, receive, send)
         fate = sandbox.faults.befall(scope["method"], scope["path"], account)
         if account is not None and fate.has("expire_tokens"):
             sandbox.people.expire(account)
@@ -103,6 +106,14 @@ class Gate:
             await send(message)
         return int(messages[0]["status"])
 
+    def _bearer(self, path: str, headers: Headers, arrived: float) -> Bearer | None:
+        """Return who calls: by a token of a sign-in, or at Credly by the authorization token itself."""
+        authorization = headers.get("authorization")
+        if not path.startswith(CREDLY_PATH):
+            return self._sandbox.people.bearer(authorization, arrived)
+        account = credly.account_of(authorization, self._sandbox.options)
+        return None if account is None else Bearer(account, account, frozenset(), None)
+
     def _signing_in(self, path: str, headers: Headers, body: bytes) -> str | None:
         """Return whose sign-in this is: it counts in that connection's rate limit."""
         if path != SIGN_IN_PATH:
@@ -127,8 +138,11 @@ def basic_credentials(authorization: str | None) -> tuple[str, str] | None:
     return name, secret
 
 
-def _problem(error: ApiError, headers: Headers) -> Response:
-    return render(error.answer(), content_kind(headers.get("accept"), strict=False))
+def _throttled(wait: int | None, scope: Scope) -> Response:
+    if scope["path"].startswith(CREDLY_PATH):
+        return throttled_by_credly(wait)
+    kind = content_kind(Headers(scope=scope).get("accept"), strict=False)
+    return render(throttled(wait).answer(), kind)
 
 
 def _early(fate: Fate, scope: Scope) -> Response | None:
@@ -139,7 +153,7 @@ def _early(fate: Fate, scope: Scope) -> Response | None:
     rule = fate.has("throttle")
     if rule is not None:
         wait = None if rule.seconds is None else math.ceil(fate.delays["throttle"])
-        return _problem(throttled(wait), Headers(scope=scope))
+        return _throttled(wait, scope)
     if fate.has("maintenance"):
         return RedirectResponse("/maintenance", 302)
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,12 +39,27 @@ class SeedBadgeClass:
 
 
 @dataclass(frozen=True, slots=True)
+class SeedTemplate:
+    """A Credly template that is there from the start; `fields` are what differs from a plain one.
+
+    ``collection_ids`` among them are only filtered by.
+    """
+
+    id: str
+    name: str
+    organization: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxOptions:
     """How a sandbox behaves.
 
     `rate_limit` is text like ``100/60s``, or None for none. `data` is a SQLite file that survives restarts;
     without one the state is kept in memory. `public_url` stands in every URL that is answered, else the
-    request's own host does. `tokens` are ready-made bearer tokens and the account each belongs to.
+    request's own host does. `tokens` are ready-made bearer tokens (on the Credly side authorization tokens)
+    and the account each belongs to. `templates` are those of the Credly side; `people` says of addresses
+    there whose they are: two of one person make a duplicate.
     `refuse_sign_in` names accounts whose credentials are wrong. `token_lifetime` is in seconds.
     `rebake_on_update` says that a changed badge class gives its assertions new images (S1-02).
     `archive_on_delete` says that DELETE archives a badge class, as the hosted service does (S1-03).
@@ -55,6 +70,8 @@ class SandboxOptions:
     rate_limit: str | None = "100/60s"
     data: Path | None = None
     badgeclasses: tuple[SeedBadgeClass, ...] | list[SeedBadgeClass] = ()
+    templates: tuple[SeedTemplate, ...] | list[SeedTemplate] = ()
+    people: Mapping[str, str] = field(default_factory=dict)
     public_url: str | None = None
     tokens: Mapping[str, str] = field(default_factory=dict)
     refuse_sign_in: frozenset[str] = frozenset()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from worker.sandbox.calls import CallLog
 from worker.sandbox.catalogue import Catalogue
+from worker.sandbox.credly.shelf import Shelf
 from worker.sandbox.faults import Faults
 from worker.sandbox.ledger import Ledger
 from worker.sandbox.limits import MovingWindow, SignInThrottle
@@ -29,6 +30,7 @@ class Sandbox:
         self.people = People(self.store, options.token_lifetime)
         self.catalogue = Catalogue(self.store)
         self.ledger = Ledger(self.store)
+        self.shelf = Shelf(self.store)
         self.calls = CallLog(self.store)
         self.faults = Faults()
         self.window = MovingWindow(options.limit())
@@ -41,6 +43,8 @@ class Sandbox:
         now = self.clock()
         for seed in self.options.badgeclasses:
             self.catalogue.seed(seed, now)
+        for template in self.options.templates:
+            self.shelf.seed(template, now)
         for token, account in self.options.tokens.items():
             self.people.ready_made(token, account, now)
         limit = self.options.limit()

@@ -55,6 +55,17 @@ CREATE TABLE IF NOT EXISTS claim_codes (
 CREATE TABLE IF NOT EXISTS collections (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, entity_id TEXT NOT NULL UNIQUE, account TEXT NOT NULL,
     document TEXT NOT NULL, created_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS credly_templates (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, entity_id TEXT NOT NULL UNIQUE, organization TEXT NOT NULL,
+    name TEXT NOT NULL, document TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS credly_badges (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, entity_id TEXT NOT NULL UNIQUE, organization TEXT NOT NULL,
+    template TEXT NOT NULL, account TEXT NOT NULL, recipient TEXT NOT NULL, person TEXT NOT NULL,
+    earner TEXT, first_name TEXT NOT NULL, middle_name TEXT, last_name TEXT NOT NULL, locale TEXT NOT NULL,
+    issued_at TEXT NOT NULL, expires_at TEXT, evidence TEXT NOT NULL, message TEXT, notify INTEGER NOT NULL,
+    state TEXT NOT NULL, state_updated_at TEXT, revocation_reason TEXT, created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS credly_badges_template ON credly_badges (template, recipient);
 CREATE TABLE IF NOT EXISTS calls (
     id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
     account TEXT, status INTEGER, counted INTEGER NOT NULL DEFAULT 0, seconds REAL);

@@ -32,6 +32,7 @@ def test_every_assertion_is_listed_whoever_made_it(tried: Tried) -> None:
         "createdAt": "2026-11-22T01:00:50Z",
         "url": award["openBadgeId"],
         "account": "me",
+        "provider": "badgr",
     }
     assert (two["recipient"], two["account"]) == ("bob@example.org", "you")
 

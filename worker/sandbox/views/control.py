@@ -21,13 +21,17 @@ _SLICE = 500
 
 
 def assertions(call: Call) -> Response:
-    """List every assertion, whoever made it."""
+    """List every assertion, whoever made it, and after them what was issued on the Credly side."""
 
     def fetch(after: int) -> list[tuple[int, dict[str, Any]]]:
         rows = call.sandbox.ledger.slice(after, _SLICE)
         return [(row["seq"], _show(row, call.base)) for row in rows]
 
-    return StreamingResponse(_array(fetch), media_type="application/json")
+    def fetch_from_credly(after: int) -> list[tuple[int, dict[str, Any]]]:
+        rows = call.sandbox.shelf.slice(after, _SLICE)
+        return [(row["seq"], _show_from_credly(row, call.base)) for row in rows]
+
+    return StreamingResponse(_array(fetch, fetch_from_credly), media_type="application/json")
 
 
 def _show(row: Row, base: str) -> dict[str, Any]:
@@ -44,6 +48,27 @@ def _show(row: Row, base: str) -> dict[str, Any]:
         "createdAt": shown(row["created_at"]),
         "url": f"{base}/public/assertions/{row['entity_id']}",
         "account": row["account"],
+        "provider": "badgr",
+    }
+
+
+def _show_from_credly(row: Row, base: str) -> dict[str, Any]:
+    return {
+        "entityId": row["entity_id"],
+        "badgeclass": row["template"],
+        "issuer": row["organization"],
+        "recipient": row["recipient"],
+        "issuedOn": shown(row["issued_at"]),
+        "expires": shown(row["expires_at"]),
+        "revoked": row["state"] == "revoked",
+        "revocationReason": row["revocation_reason"],
+        "notify": bool(row["notify"]),
+        "createdAt": shown(row["created_at"]),
+        "url": f"{base}/badges/{row['entity_id']}",
+        "account": row["account"],
+        "provider": "credly",
+        "earner": row["earner"],
+        "names": [row["first_name"], row["last_name"]],
     }
 
 
@@ -60,14 +85,16 @@ def calls(call: Call) -> Response:
     return StreamingResponse(_array(fetch), media_type="application/json")
 
 
-async def _array(fetch: Callable[[int], list[tuple[int, dict[str, Any]]]]) -> AsyncIterator[str]:
+async def _array(*sources: Callable[[int], list[tuple[int, dict[str, Any]]]]) -> AsyncIterator[str]:
     """Write a long JSON array slice by slice: calls that arrive meanwhile are not kept waiting."""
     yield "["
-    after, comma = 0, ""
-    while rows := fetch(after):
-        yield comma + ",\n".join(json.dumps(shown_row) for _, shown_row in rows)
-        after, comma = rows[-1][0], ",\n"
-        await asyncio.sleep(0)
+    comma = ""
+    for fetch in sources:
+        after = 0
+        while rows := fetch(after):
+            yield comma + ",\n".join(json.dumps(shown_row) for _, shown_row in rows)
+            after, comma = rows[-1][0], ",\n"
+            await asyncio.sleep(0)
     yield "]\n"
 
 
