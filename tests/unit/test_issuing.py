@@ -75,7 +75,7 @@ def test_a_grant_says_what_the_definition_and_the_award_say() -> None:
 
     evidence = ({"url": "https://example.org/e"}, {"narrative": "words"})
     end_of_february = datetime(2026, 2, 28, 12, tzinfo=UTC)
-    rest = {"notify": True, "user_id": "ada", "first_name": "Ada", "last_name": "Lovelace"}
+    rest: dict[str, Any] = {"notify": True, "user_id": "ada", "first_name": "Ada", "last_name": "Lovelace"}
     grant = Grant("ada@example.org", NOON, "Well *done*", evidence, end_of_february, **rest)
     assert academy.asked == [("issue", "c1", [grant])]
 
