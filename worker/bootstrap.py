@@ -14,6 +14,7 @@ from worker.adapters.badgr.provider import BadgrProvider
 from worker.adapters.badgr.sign_in import Credentials
 from worker.adapters.celery_app import make_celery
 from worker.adapters.celery_dispatch import CeleryDispatch
+from worker.adapters.credly import CredlyProvider, KnownTemplates
 from worker.adapters.database.engine import make_engine
 from worker.adapters.database.store import Database
 from worker.adapters.permits import RateLimit, RedisPermits
@@ -93,6 +94,8 @@ class Services:
 
     def provider(self, issuer_id: str, issuer: Issuer, permits: Permits) -> Provider:
         """Return an issuer's connection to its provider; raises ConfigurationError without credentials."""
+        if issuer.provider == "credly":
+            return self._credly(issuer_id, issuer, permits)
         found = {name: self.settings.credential(issuer_id, name) for name in _CREDENTIALS}
         if not any(found.values()):
             variable = issuer_id.upper().replace("-", "_")
@@ -103,6 +106,22 @@ class Services:
         return BadgrProvider(
             issuer_id, issuer.url, Credentials(**found), permits, self._tokens, issuer.timeout
         )
+
+    def _credly(self, issuer_id: str, issuer: Issuer, permits: Permits) -> CredlyProvider:
+        token = self.settings.credential(issuer_id, "token")
+        if not token or issuer.organization is None:
+            variable = issuer_id.upper().replace("-", "_")
+            raise ConfigurationError(
+                f"issuer {issuer_id}: no credentials; set BADGE_WORKER_ISSUER_{variable}_TOKEN to your "
+                "organization's authorization token"
+            )
+        return CredlyProvider(
+            issuer_id, issuer.url, issuer.organization, token, permits, issuer.timeout, self._templates
+        )
+
+    @cached_property
+    def _templates(self) -> KnownTemplates:
+        return KnownTemplates()
 
     def issuing(self, issuer_id: str) -> Issuing:
         """Return what makes this issuer's calls."""

@@ -161,6 +161,9 @@ def _look_up(provider: Provider, badge_id: str, field: str, target: str) -> Find
     what, thing = f"badge {badge_id}", "badge class" if field == "badgeclass" else field
     try:
         known = _patiently(lambda: provider.badgeclass_exists(target))
+    except ConfigurationError as error:  # it is there, but cannot be awarded
+        detail, _, says = printable(str(error)).partition("; ")
+        return Finding(what, ok=False, detail=detail, mend=says)
     except BadgeWorkerError as error:
         return Finding(what, ok=False, detail=printable(str(error)), mend="run `badge-worker doctor` again")
     if known:

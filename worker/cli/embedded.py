@@ -231,17 +231,24 @@ def _variables(folder: Path, valkey_url: str, definitions: Definitions) -> dict[
         "BROKER_URL": f"{base}/1",
         "REDIS_URL": f"{base}/2",
     }
-    for issuer_id in definitions.issuers:
+    for issuer_id, issuer in definitions.issuers.items():
         name = issuer_id.upper().replace("-", "_")
         # The sandbox signs anybody in; the user name is the account, and so the connection that it counts.
+        if issuer.provider == "credly":
+            variables[f"ISSUER_{name}_TOKEN"] = issuer_id
+            continue
         variables[f"ISSUER_{name}_USERNAME"] = issuer_id
         variables[f"ISSUER_{name}_PASSWORD"] = "sandbox"  # it opens nothing
     return variables
 
 
 def _at(definitions: Definitions, url: str) -> Definitions:
-    """Point every issuer at the sandbox."""
-    issuers = {name: issuer.model_copy(update={"url": url}) for name, issuer in definitions.issuers.items()}
+    """Point every issuer at its provider's side of the sandbox."""
+    urls = {"badgr": url, "credly": f"{url}/v1"}
+    issuers = {
+        name: issuer.model_copy(update={"url": urls[issuer.provider]})
+        for name, issuer in definitions.issuers.items()
+    }
     return Definitions(issuers, definitions.badges)
 
 

@@ -15,7 +15,7 @@ from worker.errors import ConfigurationError, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from worker.bootstrap import Services
-    from worker.sandbox import SeedBadgeClass
+    from worker.sandbox import SeedBadgeClass, SeedTemplate
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,8 @@ def sandbox(
         str, typer.Option(metavar="CALLS/SECONDS", help="For each connection; `none` for no limit.")
     ] = "100/60s",
     badges: Annotated[
-        Path | None, typer.Option(help="Create the badge classes of this badges file, under their ids.")
+        Path | None,
+        typer.Option(help="Create this badges file's badge classes and Credly templates, under their ids."),
     ] = None,
     public_url: Annotated[
         str | None, typer.Option(metavar="URL", help="How others reach it: stands in every URL it answers.")
@@ -93,6 +94,7 @@ def sandbox(
             rate_limit=None if rate_limit == "none" else rate_limit,
             data=data,
             badgeclasses=seeds_of(badges) if badges else (),
+            templates=templates_of(badges) if badges else (),
             public_url=public_url,
         )
     except ValueError as error:
@@ -113,4 +115,19 @@ def seeds_of(badges_file: Path) -> list[SeedBadgeClass]:
         SeedBadgeClass(badge.issue.badgeclass, badge.title, badge.issue.issuer)
         for badge in badges
         if badge.issue is not None and badge.issue.badgeclass is not None
+    ]
+
+
+def templates_of(badges_file: Path) -> list[SeedTemplate]:
+    """Return the Credly templates that a badges file names, each of its issuer's organization."""
+    from worker.adapters.badges_file import load_definitions
+    from worker.sandbox import SeedTemplate
+
+    definitions = load_definitions(badges_file)
+    return [
+        SeedTemplate(badge.issue.template, badge.title, organization)
+        for badge in definitions.badges.values()
+        if badge.issue is not None
+        and badge.issue.template is not None
+        and (organization := definitions.issuers[badge.issue.issuer].organization) is not None
     ]

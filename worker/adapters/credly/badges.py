@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from worker.adapters.credly.connection import Connection
     from worker.awards import Grant
 
-_UNPROCESSABLE = 422
+_NOT_FOUND, _UNPROCESSABLE = 404, 422
 _SORT_KEYS = ("issued_at", "created_at", "updated_at", "state_updated_at")
 
 
@@ -82,17 +82,26 @@ class Badges:
         notify: bool = False,
         before_send: Callable[[], None] | None = None,
     ) -> Badge | str:
-        """Revoke a badge for good (X-44). Return it, or what the 422 says: a replaced one cannot be."""
+        """Revoke a badge for good (X-44). Return it, or why not: it is not there, or was replaced.
+
+        `notify` lets Credly mail its earner.
+        """
         body = {"reason": reason, "suppress_revoke_notification_email": not notify}
         answer = self._connection.call(
             "PUT",
             ["badges", badge_id, "revoke"],
             f"badge {badge_id}",
             json=body,
-            but={_UNPROCESSABLE},
+            but={_NOT_FOUND, _UNPROCESSABLE},
             before_send=before_send,
         )
         return read(Single[Badge], answer, "the badge").data if went_well(answer) else said_in(answer)
+
+    def get(self, badge_id: str) -> Badge | None:
+        """Return one badge, or None if it is not there or not ours to see."""
+        about = f"badge {badge_id}"
+        answer = self._connection.call("GET", ["badges", badge_id], about, but={_NOT_FOUND})
+        return read(Single[Badge], answer, "a badge").data if went_well(answer) else None
 
     def page(self, wanted: BadgeFilter, sort: Sequence[str] = (), number: int = 1) -> Page[Badge]:
         """Return one page of the list, as the service answers it."""

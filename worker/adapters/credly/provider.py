@@ -70,6 +70,12 @@ class CredlyProvider:
             for badge in self.badges.all(BadgeFilter(template=badgeclass, recipient=recipient))
         ]
 
+    def revoke(
+        self, revocations: Sequence[tuple[str, str]], before_send: Callable[[], None]
+    ) -> Sequence[Refusal | None]:
+        """Revoke these badges, one call for each; for each, in order, why it is not revoked."""
+        return [self._revoke(badge_id, reason, before_send) for badge_id, reason in revocations]
+
     def check(self) -> None:
         """See that the token is accepted for the organization."""
         self.templates.page()
@@ -95,6 +101,14 @@ class CredlyProvider:
         if not BadgeFilter(template=template_id, recipient=grant.recipient.strip().lower()).matches(made):
             raise NoAnswer("Credly confirms another badge than was asked for")
         return _assertion(made)
+
+    def _revoke(self, badge_id: str, reason: str, before_send: Callable[[], None]) -> Refusal | None:
+        """Revoke one; what Credly refuses because it is revoked already, is revoked."""
+        answer = self.badges.revoke(badge_id, reason, before_send=before_send)
+        if not isinstance(answer, str):
+            return None
+        badge = self.badges.get(badge_id)
+        return None if badge is not None and badge.is_revoked else Refusal(RefusalKind.PERMANENT, answer)
 
     def _refusal(self, template_id: str, grant: Grant, words: str) -> Refusal:
         """Tell a duplicate from what a person must mend: Credly's words alone do not."""
