@@ -22,8 +22,8 @@ from rich.table import Table
 
 from worker.adapters.badges_file import load_definitions
 from worker.awards import AwardState
-from worker.cli.embedded import Stopped, Whole, stoppable
-from worker.errors import BadgeWorkerError, ConfigurationError
+from worker.cli.embedded import Whole
+from worker.errors import BadgeWorkerError, ConfigurationError, TransientError
 from worker.logs import configure_logging
 from worker.settings import load_settings
 
@@ -53,11 +53,8 @@ def demo() -> None:
     settings = load_settings()
     configure_logging(settings.log_format, "warning" if settings.log_level == "info" else settings.log_level)
     console = _console()
-    try:
-        with stoppable(), tempfile.TemporaryDirectory(prefix="badge-worker-demo-") as folder:
-            right = _run(console, Path(folder))
-    except Stopped as stopped:
-        raise typer.Exit(stopped.exit_code) from None
+    with tempfile.TemporaryDirectory(prefix="badge-worker-demo-") as folder:
+        right = _run(console, Path(folder))
     raise typer.Exit(0 if right else 1)
 
 
@@ -71,9 +68,13 @@ def _run(console: Console, folder: Path) -> bool:
     sample = _sample()
     console.print("Starting: Valkey, SQLite, Badgr sandbox, consumer, Celery worker, beat …")
     with Whole(folder, sample.badges, persistent=False) as whole:
-        whole.services.queue.publish(sample.events)
-        with _progress(console) as progress:
-            _follow(whole, sample, progress)
+        try:
+            whole.services.queue.publish(sample.events)
+            with _progress(console) as progress:
+                _follow(whole, sample, progress)
+        except TransientError:
+            whole.tend()  # raises what lies behind it: a broker that has ended
+            raise
         held = httpx.get(f"{whole.sandbox_url}/sandbox/assertions", timeout=10).json()
         calls = httpx.get(f"{whole.sandbox_url}/sandbox/calls", timeout=10).json()
         _show_badges(console, sample, held)

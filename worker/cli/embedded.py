@@ -9,25 +9,26 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
+import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Self
+from urllib.parse import urlsplit
 
 import httpx
 import structlog
 
 from worker.adapters.badges_file import load_definitions
 from worker.adapters.database.migrations import upgrade
-from worker.adapters.embedded import free_port, start_valkey, tethered
-from worker.adapters.embedded.tether import end
+from worker.adapters.embedded import RunningServer, free_port, start_valkey
 from worker.applying import apply
 from worker.bootstrap import Services
+from worker.cli.parts import Part
 from worker.errors import BadgeWorkerError, ConfigurationError
 from worker.rules.definitions import Definitions
 from worker.settings import PREFIX, load_settings
@@ -36,8 +37,8 @@ log = structlog.get_logger(__name__)
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 30.0  # seconds for the sandbox to answer
-STOP_TIMEOUT = 12.0  # seconds for a part to finish what it has in hand
-RESTART_PAUSE = 1.0  # seconds before a part that ended by itself is started again
+STOP_TIMEOUT = 10.0  # seconds for all parts together to finish what they have in hand
+LOCK_TIMEOUT = 1.0  # seconds; other commands look at the lock for an instant
 RUN_FILE = "run.json"
 
 _WORKER = (
@@ -53,66 +54,24 @@ _WORKER = (
 _BEAT = ("-q", "-A", "worker.app", "beat", "--loglevel", "WARNING", "--pidfile=")
 
 
-class Stopped(BaseException):
-    """A signal asks us to stop; raised in the main thread wherever it is, so that everything unwinds."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.exit_code = 128 + number
-
-
-@dataclass(slots=True)
-class _Part:
-    """One of our processes: started again when it ends by itself."""
-
-    name: str
-    command: list[str]
-    env: dict[str, str]
-    folder: Path
-    process: subprocess.Popen[bytes] | None = None
-    ended_at: float = 0.0
-
-    @property
-    def log_file(self) -> Path:
-        """Return where its output goes."""
-        return self.folder / f"{self.name}.log"
-
-    def start(self) -> None:
-        with self.log_file.open("ab") as output:
-            self.process = tethered(self.command, output=output, env=self.env, cwd=self.folder)
-
-    def tend(self) -> None:
-        """Start it again, a little later, if it has ended."""
-        if self.process is None or self.process.poll() is None:
-            return
-        if not self.ended_at:
-            self.ended_at = time.monotonic()
-            log.warning("part.ended", part=self.name, code=self.process.returncode, see=str(self.log_file))
-        elif time.monotonic() - self.ended_at > RESTART_PAUSE:
-            self.ended_at = 0.0
-            self.start()
-
-    def ask_to_stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            end(self.process, signal.SIGTERM, STOP_TIMEOUT)
-
-
 @dataclass(slots=True)
 class Whole:
-    """The embedded whole in one folder; a context manager. `persistent` keeps the broker's data too."""
+    """The embedded whole in one folder; a context manager.
+
+    `persistent` keeps the broker's data, so that everything is there again after a stop. `passed_on` are
+    further settings of the parts, without the prefix.
+    """
 
     folder: Path
     badges_file: Path
     persistent: bool
+    passed_on: dict[str, str] = field(default_factory=dict)
     services: Services = field(init=False)
     sandbox_url: str = field(init=False)
     variables: dict[str, str] = field(init=False)
+    _valkey: RunningServer = field(init=False)
     _stack: ExitStack = field(init=False, default_factory=ExitStack)
-    _parts: list[_Part] = field(init=False, default_factory=list)
+    _parts: list[Part] = field(init=False, default_factory=list)
 
     def __enter__(self) -> Self:
         try:
@@ -126,19 +85,28 @@ class Whole:
         self._stop()
 
     def tend(self) -> None:
-        """Keep everything running; to be called now and then from the main thread."""
+        """Keep everything running; to be called now and then from the main thread.
+
+        Raises BadgeWorkerError when that cannot be done.
+        """
+        if not self._valkey.is_running():
+            self._restart_valkey()
         for part in self._parts:
             part.tend()
 
     def _start(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        definitions = load_definitions(self.badges_file)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # people's addresses are in it
         self.folder = self.folder.resolve()
         _lock(self._stack, self.folder / "lock")
-        definitions = load_definitions(self.badges_file)
-        valkey = self._stack.enter_context(start_valkey(self.folder / "valkey", persistent=self.persistent))
-        port = _port(self.folder)
+        run_file = self.folder / RUN_FILE
+        run_file.unlink(missing_ok=True)  # one of a run that was killed leads nowhere
+        self._stack.callback(run_file.unlink, missing_ok=True)
+        self._valkey = start_valkey(self.folder / "valkey", persistent=self.persistent)
+        self._stack.callback(self._stop_valkey)
+        port = _sandbox_port(self.folder)
         self.sandbox_url = f"http://{HOST}:{port}"
-        self.variables = _variables(self.folder, valkey.url, definitions)
+        self.variables = _variables(self.folder, self._valkey.url, definitions)
         settings = {PREFIX + name: value for name, value in self.variables.items()}
         self.services = Services(load_settings(settings, self.folder))
         self._add("sandbox", sys.executable, "-m", "worker", "sandbox", *self._sandbox_options(port))
@@ -148,7 +116,7 @@ class Whole:
         self._add("consumer", sys.executable, "-m", "worker", "consume")
         self._add("worker", sys.executable, "-m", "celery", *_WORKER)
         self._add("beat", sys.executable, "-m", "celery", *_BEAT)
-        self._write_run_file()
+        self._write_run_file(run_file)
 
     def _sandbox_options(self, port: int) -> list[str]:
         data = ["--data", str(self.folder / "sandbox.db")]
@@ -156,71 +124,92 @@ class Whole:
 
     def _add(self, name: str, *command: str) -> None:
         env = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
-        env |= {PREFIX + key: value for key, value in self.variables.items()}
-        part = _Part(name, list(command), env, self.folder)
+        env |= {PREFIX + key: value for key, value in (self.passed_on | self.variables).items()}
+        part = Part(name, list(command), env, self.folder)
         part.start()
         self._parts.append(part)
 
-    def _write_run_file(self) -> None:
+    def _write_run_file(self, path: Path) -> None:
         """Tell other commands in this folder where everything is. Nobody else may read it."""
-        path = self.folder / RUN_FILE
         described = {
             "pid": os.getpid(),
             "variables": {PREFIX + name: value for name, value in self.variables.items()},
             "urls": {"sandbox": self.sandbox_url, "events": self.variables["EVENTS_URL"]},
         }
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.unlink(missing_ok=True)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump(described, file, indent=1)
+        unfinished.rename(path)
+
+    def _restart_valkey(self) -> None:
+        """Start it again where it was, with what it had on the disk."""
+        if not self.persistent:
+            raise BadgeWorkerError("Valkey has ended, and with it the events that it held")
+        log.warning("part.ended", part="valkey", see=str(self.folder / "valkey" / "valkey.log"))
+        port = urlsplit(self._valkey.url).port or 0
+        self._valkey = start_valkey(self.folder / "valkey", port=port, persistent=True)
+        log.info("part.started_again", part="valkey")
+
+    def _stop_valkey(self) -> None:
+        self._valkey.stop()
 
     def _stop(self) -> None:
-        """End what takes work in before what does it, and the broker last. Signals no longer interrupt."""
+        """End what takes work in before what does it, the broker last; a second signal ends us at once."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, _end_at_once)
+        ends = time.monotonic() + STOP_TIMEOUT
         leaving = [part for part in reversed(self._parts) if part.name != "sandbox"]
         for part in leaving:
             part.ask_to_stop()
-        for part in leaving:
-            part.stop()
-        for part in self._parts:
-            part.stop()
+        for part in (*leaving, *self._parts):
+            part.stop(max(ends - time.monotonic(), 0.1))
         self._parts.clear()
         self._stack.close()
 
 
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into Stopped for as long as the block lasts."""
-
-    def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-        raise Stopped(number)
-
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _end_at_once(number: int, _frame: FrameType | None) -> NoReturn:
+    os._exit(128 + number)  # the kernel ends the parts with us
 
 
 def _lock(stack: ExitStack, path: Path) -> None:
     """Hold the folder; the lock ends with this process, so it needs no tidying up."""
     file = stack.enter_context(path.open("wb"))
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ConfigurationError(f"badge-worker is running on {path.parent} already") from None
+
+    def taken() -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    if not wait_for(taken, LOCK_TIMEOUT):
+        raise ConfigurationError(f"badge-worker is running on {path.parent} already")
 
 
-def _port(folder: Path) -> int:
+def _sandbox_port(folder: Path) -> int:
     """Return the sandbox's port: the one of the last run, so that its URLs stay good, else a free one."""
     path = folder / "sandbox.port"
     try:
         port = int(path.read_text())
     except (OSError, ValueError):
         port = free_port()
+    if not _is_free(port):
+        log.warning("sandbox.moves", taken=port, why="its URLs of earlier runs are not good any more")
+        port = free_port()
     path.write_text(str(port))
     return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except (OSError, OverflowError):
+            return False
+        return True
 
 
 def _variables(folder: Path, valkey_url: str, definitions: Definitions) -> dict[str, str]:
@@ -252,7 +241,7 @@ def _at(definitions: Definitions, url: str) -> Definitions:
     return Definitions(issuers, definitions.badges)
 
 
-def _await_answer(url: str, part: _Part) -> None:
+def _await_answer(url: str, part: Part) -> None:
     """Wait until the sandbox answers; raises BadgeWorkerError with the end of its log if it does not."""
 
     def answers() -> bool:
@@ -261,12 +250,13 @@ def _await_answer(url: str, part: _Part) -> None:
         except httpx.HTTPError:
             return False
 
-    if not wait_for(answers, START_TIMEOUT, lambda: part.process is not None and part.process.poll() is None):
-        tail = part.log_file.read_text(errors="replace")[-2000:]
-        raise BadgeWorkerError(f"the sandbox does not come up: {tail.strip()}")
+    if not wait_for(answers, START_TIMEOUT, lambda: part.is_running):
+        raise BadgeWorkerError(f"the sandbox does not come up: {part.last_words()}")
 
 
-def wait_for(condition: Callable[[], bool], timeout: float, worthwhile: Callable[[], bool]) -> bool:
+def wait_for(
+    condition: Callable[[], bool], timeout: float, worthwhile: Callable[[], bool] = lambda: True
+) -> bool:
     """Return whether the condition came true within `timeout` seconds, while it was worth waiting."""
     ends = time.monotonic() + timeout
     while not (met := condition()) and worthwhile() and time.monotonic() < ends:

@@ -4,41 +4,53 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import NoReturn
 
-import typer
+from pydantic import SecretStr
 from rich.console import Console
 
-from worker.cli.embedded import Stopped, Whole, stoppable
+from worker.cli.embedded import Whole
+from worker.cli.output import say
 from worker.logs import configure_logging
-from worker.settings import HOME, load_settings
+from worker.settings import HOME, PREFIX, Settings, load_settings
+
+# What holds for the parts too. Where things are is the whole's own affair.
+_PASSED_ON = ("batch_size", "batch_wait", "time_zone", "log_format", "log_level")
+_LOOK_AFTER = 0.2  # seconds between two looks at the parts
 
 
-def up(
-    badges: Annotated[
-        Path | None, typer.Option(help="Issuers and badges; every issuer is pointed at the sandbox.")
-    ] = None,
-) -> None:
-    """Run the embedded whole until Ctrl-C: consumer, task worker, scheduler and Badgr sandbox.
-
-    Data stays in .badge-worker/ between runs; other commands in this folder use what runs here.
-    """
+def up(badges: Path | None = None) -> NoReturn:
+    """Run the embedded whole until a signal; `badges` is the badges file, else the one that is set."""
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
-    try:
-        with stoppable(), Whole(HOME, badges or settings.badges_file, persistent=True) as whole:
-            _say_where(whole)
-            while True:
-                whole.tend()
-                time.sleep(0.2)
-    except Stopped as stopped:
-        raise typer.Exit(stopped.exit_code) from None
+    passed_on = {
+        name.upper(): str(getattr(settings, name)) for name in _PASSED_ON if name in settings.model_fields_set
+    }
+    with Whole(HOME, badges or settings.badges_file, persistent=True, passed_on=passed_on) as whole:
+        _say_where(whole)
+        _say_what_wins(whole, load_settings())
+        while True:
+            whole.tend()
+            time.sleep(_LOOK_AFTER)
 
 
 def _say_where(whole: Whole) -> None:
-    console = Console(stderr=False)
+    console = Console(highlight=False, soft_wrap=True)
     console.print("[bold]badge-worker is up.[/bold] Ctrl-C ends it; its data stays in .badge-worker/")
-    console.print(f"  events     {whole.variables['EVENTS_URL']}", highlight=False)
-    console.print(f"  assertions {whole.sandbox_url}/sandbox/assertions", highlight=False)
-    console.print(f"  calls      {whole.sandbox_url}/sandbox/calls", highlight=False)
-    console.print("  logs       .badge-worker/*.log", highlight=False)
+    console.print(f"  events     {whole.variables['EVENTS_URL']}")
+    console.print(f"  assertions {whole.sandbox_url}/sandbox/assertions")
+    console.print(f"  calls      {whole.sandbox_url}/sandbox/calls")
+    console.print("  logs       .badge-worker/*.log")
+
+
+def _say_what_wins(whole: Whole, seen: Settings) -> None:
+    """Name the variables that keep other commands in this folder from using what runs here."""
+    found = {name.upper(): getattr(seen, name) for name in Settings.model_fields}
+    found |= {f"ISSUER_{name}": value for name, value in seen.issuer.items()}
+    others = [PREFIX + name for name, value in whole.variables.items() if _text(found[name]) != value]
+    if others:
+        say(f"other commands in this folder do not use what runs here, because of {', '.join(others)}")
+
+
+def _text(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
