@@ -385,6 +385,19 @@ def test_one_address_may_have_many_badges(due: Ground) -> None:
     assert sorted(each.user_id for awards in ready for each in awards) == ["ada", "bob"]
 
 
+def test_what_is_too_long_for_an_address_fails_alone(due: Ground) -> None:
+    """No index would hold it, and with it the whole call would fail again and again."""
+    long = "".join(chr(0x10000 + number * 997) for number in range(1000)) + "@example.org"
+    award_due(due, "bob", address=long)
+
+    _, ready = leased(due)
+
+    assert [each.user_id for each in ready] == ["ada"]
+    failed = due.award("bob", "40")
+    assert failed is not None
+    assert (failed.state, failed.last_error) == ("failed", "the address of this user has 1012 characters")
+
+
 def test_two_calls_at_once_for_one_address_are_told_apart(postgres: Ground) -> None:
     postgres.apply(**{"40": enrol_badge("40")})
     award_due(postgres, "bob", address="ada@example.org")

@@ -17,6 +17,9 @@ from worker.awards import AwardState, Ending, LeasedAward
 from worker.errors import LeaseLost
 
 _ISSUING = AwardState.ISSUING.value
+# RFC 5321, section 4.5.3.1: 64 before the @ and 255 behind it. No index holds what anybody may write there.
+_LONGEST_ADDRESS = 320
+_ELSEWHERE = "goes to another issuer"
 
 
 def prepare(connection: Connection, lease_id: str) -> tuple[list[LeasedAward], list[str]]:
@@ -28,23 +31,13 @@ def prepare(connection: Connection, lease_id: str) -> tuple[list[LeasedAward], l
     rows = _leased(connection, lease_id)
     ready, ended = [], dict[str, Ending]()
     for row in rows:
-        issue = row.definition.get("issue")
         address = row.recipient or _text(row.email).lower()
-        first_name, last_name = _text(row.first_name), _text(row.last_name)
-        if not row.uncertain and row.revoke_reason is not None:
-            ended[row.user_id] = Ending(AwardState.PENDING, "not sent")
-        elif not row.uncertain and (issue is None or issue["issuer"] != row.issuer):
-            ended[row.user_id] = _elsewhere(issue)
-        elif not address:
-            ended[row.user_id] = Ending(AwardState.WAITING, "waits for an address")
-        elif not row.uncertain and issue.get("template") and not (first_name and last_name):
-            ended[row.user_id] = Ending(AwardState.WAITING, "waits for both names")
+        if (hindrance := _hindrance(row, address)) is not None:
+            ended[row.user_id] = hindrance
         elif (other := _claim(connection, row, address)) != row.user_id:
             ended[row.user_id] = _taken(other)
         else:
-            badgeclass = row.badgeclass or issue.get("template") or issue["badgeclass"]
-            award = (row.user_id, row.badge_id, row.earned_at, address, badgeclass, row.attempts)
-            ready.append(LeasedAward(*award, first_name or None, last_name or None))
+            ready.append(_ready(row, address))
     _freeze(connection, ready)
     if ended:
         end(connection, lease_id, ended)
@@ -63,14 +56,47 @@ def _leased(connection: Connection, lease_id: str) -> Sequence[Row[Any]]:
     ).all()
 
 
+def _hindrance(row: Row[Any], address: str) -> Ending | None:
+    """Return how an award ends that cannot go out as it is, or None."""
+    if not row.uncertain and (moved_on := _moved_on(row)) is not None:
+        return moved_on
+    if (missing := _missing(row, address)) is not None:
+        return Ending(AwardState.WAITING, f"waits for {missing}")
+    if len(address) > _LONGEST_ADDRESS:
+        words = f"the address of this user has {len(address)} characters"
+        return Ending(AwardState.FAILED, "refused", words, tried=True)
+    return None
+
+
+def _moved_on(row: Row[Any]) -> Ending | None:
+    """Return the end for an unsent award that is to be revoked, or whose badge changed its issuer."""
+    issue = row.definition.get("issue")
+    if row.revoke_reason is not None:
+        return Ending(AwardState.PENDING, "not sent")
+    if issue is None:
+        return Ending(AwardState.EARNED, _ELSEWHERE, reroute=True)
+    if issue["issuer"] != row.issuer:
+        return Ending(AwardState.PENDING, _ELSEWHERE, issuer=issue["issuer"], reroute=True)
+    return None
+
+
+def _missing(row: Row[Any], address: str) -> str | None:
+    """Return what is not known yet that the issuer needs; an uncertain award is only looked up."""
+    if not address:
+        return "an address"
+    template = not row.uncertain and row.definition["issue"].get("template")
+    return "both names" if template and not (_text(row.first_name) and _text(row.last_name)) else None
+
+
+def _ready(row: Row[Any], address: str) -> LeasedAward:
+    issue = row.definition.get("issue")
+    badgeclass = row.badgeclass or issue.get("template") or issue["badgeclass"]
+    names = (_text(row.first_name) or None, _text(row.last_name) or None)
+    return LeasedAward(row.user_id, row.badge_id, row.earned_at, address, badgeclass, row.attempts, *names)
+
+
 def _text(value: str | None) -> str:
     return (value or "").strip()
-
-
-def _elsewhere(issue: dict[str, str] | None) -> Ending:
-    """Return the end for an unsent award whose badge changed its issuer: it goes the new way."""
-    state = AwardState.EARNED if issue is None else AwardState.PENDING
-    return Ending(state, "goes to another issuer", issuer=issue["issuer"] if issue else None, reroute=True)
 
 
 def _taken(other: str) -> Ending:
@@ -81,13 +107,13 @@ def _taken(other: str) -> Ending:
 def _claim(connection: Connection, row: Row[Any], address: str) -> str:
     """Claim the address for this user of the badge, and return whose it is."""
     dialect = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    claim = {"badge_id": row.badge_id, "recipient": address, "user_id": row.user_id}
-    connection.execute(dialect(recipients).values(claim).on_conflict_do_nothing())
-    owner: str = connection.execute(
-        select(recipients.c.user_id).where(
-            recipients.c.badge_id == row.badge_id, recipients.c.recipient == address
-        )
-    ).scalar_one()
+    claim = dialect(recipients).values(badge_id=row.badge_id, recipient=address, user_id=row.user_id)
+    # The update changes nothing; it answers with the owner, who may be gone before another statement asks.
+    statement = claim.on_conflict_do_update(
+        index_elements=[recipients.c.badge_id, recipients.c.recipient],
+        set_={"user_id": recipients.c.user_id},
+    )
+    owner: str = connection.execute(statement.returning(recipients.c.user_id)).scalar_one()
     return owner
 
 
