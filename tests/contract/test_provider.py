@@ -48,6 +48,9 @@ class World(Protocol):
     def holds(self, badgeclass: str = CLASS) -> list[str]:
         """Return the addresses of everything held, oldest first."""
 
+    def live(self) -> list[str]:
+        """Return the addresses of everything held that is not revoked, oldest first."""
+
     def revoke(self, assertion: Assertion) -> None:
         """Revoke an assertion over there."""
 
@@ -73,6 +76,9 @@ class MemoryWorld:
     def holds(self, badgeclass: str = CLASS) -> list[str]:
         return [each.recipient for each in self.provider.assertions(badgeclass)]
 
+    def live(self) -> list[str]:
+        return [each.recipient for each in self.provider.assertions(CLASS) if not each.revoked]
+
     def revoke(self, assertion: Assertion) -> None:
         self.provider.revoke_there(assertion.assertion_id, "mistake")
 
@@ -80,7 +86,7 @@ class MemoryWorld:
 class SandboxWorld:
     per_call = 50
     provider: Provider
-    awarding = "^/v2/"
+    awarding, revoking = "^/v2/", "^/v2/assertions/"
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -95,9 +101,12 @@ class SandboxWorld:
             "throttled": "throttle",
             "sign-in": "refuse_sign_in",
         }
-        where = {"issue": {"method": "POST", "path": self.awarding}, "find": {"method": "GET"}, "check": {}}[
-            method
-        ]
+        where = {
+            "issue": {"method": "POST", "path": self.awarding},
+            "find": {"method": "GET"},
+            "revoke": {"path": self.revoking},
+            "check": {},
+        }[method]
         rule = {"fault": faults[how], "times": 1, **where}
         rule |= {"saved": saved} if saved else {"seconds": 7} if how == "throttled" else {}
         self.ask("POST", "/sandbox/faults", rule)
@@ -108,6 +117,10 @@ class SandboxWorld:
     def holds(self, badgeclass: str = CLASS) -> list[str]:
         rows = self.ask("GET", "/sandbox/assertions")
         return [row["recipient"] for row in rows if row["badgeclass"] == badgeclass]
+
+    def live(self) -> list[str]:
+        rows = self.ask("GET", "/sandbox/assertions")
+        return [row["recipient"] for row in rows if not row["revoked"]]
 
     def revoke(self, assertion: Assertion) -> None:
         key = self.ask("POST", "/o/token", form=b"username=academy&password=any")["access_token"]
@@ -135,7 +148,7 @@ class CredlyWorld(SandboxWorld):
     """Issues one by one, and keeps whole seconds."""
 
     per_call = 1
-    awarding = "^/v1/"
+    awarding, revoking = "^/v1/", "/revoke$"
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -427,3 +440,93 @@ def test_refused_credentials_are_found_out(world: World) -> None:
 @pytest.mark.parametrize(("badgeclass", "there"), [(CLASS, True), (OTHER_CLASS, True), ("nowhere", False)])
 def test_a_badge_class_is_there_or_not(world: World, badgeclass: str, there: bool) -> None:
     assert world.provider.badgeclass_exists(badgeclass) is there
+
+
+# Revoking
+
+
+def revocations(*assertions: Assertion, reason: str = "mistake") -> list[tuple[str, str]]:
+    return [(each.assertion_id, reason) for each in assertions]
+
+
+def reasons(world: World, *recipients: str) -> dict[str, str | None]:
+    """Return why the assertions of these are revoked; of one that is not, None."""
+    found = world.provider.find(CLASS, recipients)
+    return {each.recipient: each.revocation_reason if each.revoked else None for each in found}
+
+
+def test_one_assertion_is_revoked_with_its_reason(world: World) -> None:
+    ann, _ = issue(world, ANN, BOB)
+
+    refusals = world.provider.revoke(revocations(ann, reason="not earned"), nothing)
+
+    assert refusals == [None]
+    assert reasons(world, ANN, BOB) == {ANN: "not earned", BOB: None}
+
+
+def test_many_assertions_are_revoked_at_once_each_with_its_reason(world: World) -> None:
+    ann, bob, _ = issue(world, ANN, BOB, CID)
+
+    refusals = world.provider.revoke([(bob.assertion_id, "one"), (ann.assertion_id, "two")], nothing)
+
+    assert refusals == [None, None]
+    assert reasons(world, ANN, BOB, CID) == {ANN: "two", BOB: "one", CID: None}
+
+
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "with-another"])
+def test_what_was_revoked_before_counts_as_revoked_and_keeps_its_reason(world: World, others: int) -> None:
+    ann, *rest = issue(world, ANN, *[BOB][:others])
+    world.provider.revoke(revocations(ann, reason="first"), nothing)
+
+    refusals = world.provider.revoke(revocations(ann, *rest, reason="again"), nothing)
+
+    assert refusals == [None] * (1 + others)
+    assert reasons(world, ANN)[ANN] == "first"
+
+
+def test_an_unknown_assertion_is_refused_and_the_others_revoked(batching: World) -> None:
+    (ann,) = issue(batching, ANN)
+
+    refusal, revoked = batching.provider.revoke([("nowhere", "mistake"), *revocations(ann)], nothing)
+    (alone,) = batching.provider.revoke([("nowhere", "mistake")], nothing)
+
+    assert revoked is None
+    assert refusal is not None
+    assert alone is not None
+    assert kinds([refusal, alone]) == [RefusalKind.PERMANENT] * 2
+    assert refusal.words
+    assert reasons(batching, ANN) == {ANN: "mistake"}
+
+
+def test_the_last_word_comes_before_revoking_too(world: World) -> None:
+    def refuse() -> None:
+        raise ZeroDivisionError
+
+    (ann,) = issue(world, ANN)
+
+    with pytest.raises(ZeroDivisionError):
+        world.provider.revoke(revocations(ann), refuse)
+
+    assert reasons(world, ANN) == {ANN: None}
+
+
+@pytest.mark.parametrize(("how", "saved"), [("broken", 0), ("broken", 1), ("cut", 0), ("cut", 1)])
+def test_a_revocation_without_an_answer_is_repeated_without_harm(world: World, how: str, saved: int) -> None:
+    (ann,) = issue(world, ANN)
+    world.fail("revoke", how, saved)
+
+    with pytest.raises(NoAnswer):
+        world.provider.revoke(revocations(ann), nothing)
+
+    assert world.provider.revoke(revocations(ann), nothing) == [None]
+    assert reasons(world, ANN) == {ANN: "mistake"}
+
+
+def test_a_throttled_revocation_revokes_nothing(world: World) -> None:
+    (ann,) = issue(world, ANN)
+    world.fail("revoke", "throttled")
+
+    with pytest.raises(Throttled):
+        world.provider.revoke(revocations(ann), nothing)
+
+    assert world.live() == [ANN]

@@ -11,9 +11,11 @@ from worker.awards import AwardRow, AwardState
 from worker.cli.opening import nudge, open_database, open_services
 from worker.cli.options import AsJson, Limit
 from worker.cli.output import count, fail, fields_of, print_fields, print_json, print_table
+from worker.cli.revoking import revoke
 from worker.errors import ConfigurationError
 
 app = typer.Typer(no_args_is_help=True, help="Who has earned what, and where it stands.")
+app.command()(revoke)
 
 _Badge = Annotated[str | None, typer.Option(help="Awards of this badge alone.")]
 _User = Annotated[str | None, typer.Option(help="Awards of this user alone.")]

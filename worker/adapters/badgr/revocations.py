@@ -49,10 +49,12 @@ class Revocations:
             return [None]
         if answer.json() is None:
             raise error_of(answer, about)  # this service has no such path at all
+        if answer.status == _NOT_FOUND:
+            return [_refusal(f"{about} is unknown to the provider, or these credentials may not revoke it")]
         words = words_of(answer)
-        if answer.status == _BAD_REQUEST and _DROPPED in words:
+        if _DROPPED in words:
             return self._many([(assertion, reason)], before_send)
-        return [_refusal(str(error_of(answer, about)) if answer.status == _NOT_FOUND else words)]
+        return [_refusal(words)]
 
     def _many(
         self, revocations: Sequence[tuple[str, str]], before_send: Callable[[], None]
