@@ -136,8 +136,8 @@ def reclaim(connection: Connection, issuer: str, at: datetime) -> int:
         .with_for_update()
     ).all()
     for row in rows:
-        sent = row.sent_at is not None
-        values = {"lease_until": None, "due_at": at, "attempts": awards.c.attempts + sent}
+        tried = 0 if row.sent_at is None else 1
+        values = {"lease_until": None, "due_at": at, "attempts": awards.c.attempts + tried}
         connection.execute(update(awards).where(_is(row)).values(values))
     late = [row for row in rows if row.sent_at is not None]
     write_history(
