@@ -83,13 +83,16 @@ def listed(
     found = [each for each in documents if _passes(call, each, filters)]
     for key in reversed(_sort(call, sort_keys)):
         name = key.removeprefix("-")
-        found.sort(key=lambda each: each.get(name) or "" if name != "badges_count" else each[name])
-        if key.startswith("-"):
-            found.reverse()
+        found.sort(key=_by(name), reverse=key.startswith("-"))
     number = _number(call)
     shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
     data = [show(each) for each in shown]
     return JSONResponse({"data": data, "metadata": _metadata(call, number, len(data), len(found))})
+
+
+def _by(name: str) -> Callable[[Document], Any]:
+    """Return how documents are ordered by a field; counts are numbers, all others text or missing."""
+    return lambda document: document[name] if name == "badges_count" else document.get(name) or ""
 
 
 def _passes(call: Call, document: Document, filters: Mapping[str, Callable[[Document, str], bool]]) -> bool:
