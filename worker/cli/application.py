@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from worker import __version__
-from worker.cli import awards, badges, database, dead_letters, embedding, events, processes
+from worker.cli import awards, badges, badgr, database, dead_letters, embedding, events, processes
 from worker.cli.diagnosis import doctor
 from worker.cli.output import say
 from worker.cli.publishing import publish
@@ -65,6 +65,7 @@ app.command()(processes.sandbox)
 app.command()(publish)
 app.add_typer(badges.app, name="badges")
 app.add_typer(events.app, name="events")
+app.add_typer(badgr.app, name="badgr")
 app.add_typer(awards.app, name="awards")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(doctor)

@@ -96,6 +96,8 @@ class BadgeClassOut(Entity):
         known = self.model_dump(include=_KEPT)
         known["expires"] = known["expires"] if self.expires and self.expires.amount else None
         known["extensions"] = known["extensions"] or {}
+        if known["image"] is None:
+            del known["image"]
         return BadgeClassIn(**(known | values))
 
 

@@ -16,7 +16,7 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
 )
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
 
 from worker.errors import InvalidDefinition, NoAnswer
 
@@ -115,7 +115,7 @@ class Sent(BaseModel):
 
 
 def _problem(error: Any) -> str:
-    place = ".".join(str(step) for step in error["loc"])
+    place = ".".join(to_snake(str(step)) for step in error["loc"])
     words = str(error["msg"]).removeprefix("Value error, ")
     return f"{place}: {words}" if place else words
 
