@@ -215,7 +215,7 @@ def test_an_address_that_comes_makes_waiting_awards_pending(ground: Ground) -> N
 
     assert waiting == {"ada": "waiting", "bob": "waiting"}
     assert ground.states() == {"ada": "pending", "bob": "waiting"}
-    assert ground.history("ada", "enrol") == ["decided", "address came"]
+    assert ground.history("ada", "enrol") == ["decided", "what it waited for came"]
 
 
 def test_an_award_of_a_badge_without_an_issuer_is_earned(ground: Ground) -> None:

@@ -149,7 +149,7 @@ class Decisions:
         at = engine.now(self.connection)
         write_history(
             self.connection,
-            [Entry(row.user_id, row.badge_id, at, "address came", {}) for row in rows],
+            [Entry(row.user_id, row.badge_id, at, "what it waited for came", {}) for row in rows],
         )
         return len(rows)
 
