@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
-    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
     ValidationError,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel, to_snake
 
@@ -75,7 +75,14 @@ class Read(BaseModel):
 class Entity(Read):
     """Something that has an id: the service's `entityId`, or the `id` that the hosted one has beside it."""
 
-    entity_id: str = Field(validation_alias=AliasChoices("entityId", "id", "entity_id"), min_length=1)
+    entity_id: str = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_either_id(cls, values: Any) -> Any:
+        if isinstance(values, dict) and not values.get("entityId") and values.get("id"):
+            return {**values, "entityId": values["id"]}
+        return values
 
 
 class Sent(BaseModel):

@@ -63,9 +63,7 @@ def _picture(text: str) -> str:
         return _url(text)
     found = _DATA_URI.fullmatch(text)
     if found is None:
-        raise ValueError(
-            "a URL, or a picture as data:image/png;base64,… or data:image/svg+xml;base64,…, please"
-        )
+        raise ValueError("a URL, please, or a PNG or SVG as data:image/png;base64,…")
     kind = found["kind"].partition(";")[0].strip().lower()
     if kind not in {"image/png", "image/svg+xml"}:
         raise ValueError("a PNG or an SVG, please: the provider takes no other pictures")

@@ -59,5 +59,5 @@ class IssuerOut(Entity):
 
     def changed(self, **values: Any) -> IssuerIn:
         """Return what to send to change these fields of it and no others: an update replaces it whole."""
-        known = self.model_dump(include={"name", "email", "url", "description", "image"})
+        known = self.model_dump(include={"name", "email", "url", "description", "image", "extensions"})
         return IssuerIn(**{name: value for name, value in known.items() if value} | values)
