@@ -16,8 +16,9 @@ from worker.adapters.celery_app import make_celery
 from worker.adapters.celery_dispatch import CeleryDispatch
 from worker.adapters.credly import CredlyProvider, KnownTemplates
 from worker.adapters.database.engine import make_engine
+from worker.adapters.database.reconciling import Books
 from worker.adapters.database.store import Database
-from worker.adapters.permits import RateLimit, RedisPermits
+from worker.adapters.permits import PatientPermits, RateLimit, RedisPermits
 from worker.adapters.queues import open_queue
 from worker.adapters.redis_connection import connect
 from worker.adapters.tokens import RedisTokens
@@ -26,6 +27,7 @@ from worker.consuming import Consumer, Pace
 from worker.errors import ConfigurationError
 from worker.issuing import IssuerConnection, Issuing
 from worker.ports import EventQueue, Permits, Provider
+from worker.reconciling import Reconciling
 from worker.revoking import Revoking
 from worker.rules.definitions import Badge, Issuer
 from worker.settings import Settings, load_settings
@@ -136,6 +138,12 @@ class Services:
         issuer, permits = self._issuer(issuer_id)
         provider = self.provider(issuer_id, issuer, permits)
         return Revoking(self.database, permits, issuer_id, provider, issuer.timeout)
+
+    def reconciling(self, issuer_id: str, *, fix: bool) -> Reconciling:
+        """Return what compares this issuer's awards with what its provider holds."""
+        issuer, permits = self._issuer(issuer_id)
+        provider = self.provider(issuer_id, issuer, PatientPermits(permits))
+        return Reconciling(Books(self.database.engine), provider, issuer_id, fix=fix)
 
     def _issuer(self, issuer_id: str) -> tuple[Issuer, Permits]:
         issuers = self.issuers()

@@ -6,7 +6,7 @@ Each port has a real adapter and an in-memory twin under ``worker/adapters/``; o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +27,7 @@ from worker.awards import (
     Refusal,
     Which,
 )
+from worker.comparison import Held, Standing
 from worker.rules.facts import Counted
 from worker.rules.rulebook import Rule
 from worker.users import Block, User, UserNews
@@ -118,6 +119,17 @@ class Permits(Protocol):
         """Note that a call went well: the row of failures ends."""
 
 
+class Changes(Protocol):
+    """Assertions that changed. Going through them makes the calls."""
+
+    @property
+    def timestamp(self) -> datetime | None:
+        """Return the `since` of the next time, by the provider's clock, once the first was read."""
+
+    def __iter__(self) -> Iterator[Held]:
+        """Yield the changes."""
+
+
 class Provider(Protocol):
     """One issuer's connection to its provider.
 
@@ -145,6 +157,15 @@ class Provider(Protocol):
         None says that it is, by this call or one before: repeating a revocation is harmless. `before_send`
         runs as with `issue`.
         """
+
+    def changed(self, since: datetime | None) -> Changes:
+        """Return what was made, changed or revoked after `since`, or everything; oldest change first.
+
+        Raises Refused with status 404, here or at the first step, where the provider has no such feed.
+        """
+
+    def held(self, badgeclass: str) -> Iterable[Held]:
+        """Return every assertion of a badge class, revoked and expired ones included."""
 
     def check(self) -> None:
         """Sign in; raises SignInRefused, TransientError or UncertainError."""
@@ -378,6 +399,48 @@ class Revocations(Senders, Protocol):
 
     def end_revocations(self, lease_id: str, endings: Mapping[str, Ending]) -> None:
         """Record how they ended, by assertion. What the lease lost meanwhile is left alone."""
+
+
+class Books(Protocol):
+    """What our awards say, for comparing them with what a provider holds. Every method is one transaction.
+
+    Those that mend say whether the award was still as it was compared.
+    """
+
+    def now(self) -> datetime:
+        """Return the database's clock."""
+
+    def badgeclasses(self, issuer: str) -> dict[str, str]:
+        """Return the badge of each badge class of this issuer, those included that awards were sent to."""
+
+    def changed_to(self, issuer: str) -> datetime | None:
+        """Return up to which change nothing was left to mend, by the provider's clock."""
+
+    def note(self, issuer: str, changed_to: datetime) -> None:
+        """Note that nothing is left to mend up to this change."""
+
+    def linked(self, issuer: str, assertion_ids: Sequence[str]) -> dict[str, Standing]:
+        """Return the awards that are linked to these assertions."""
+
+    def holders(self, badge_id: str, addresses: Sequence[str]) -> dict[str, Standing]:
+        """Return whose these addresses are and where they stand with the badge."""
+
+    def issued(
+        self, issuer: str, before: datetime, after: tuple[str, str] | None, limit: int
+    ) -> list[Standing]:
+        """Return awards that were issued before an instant, in the order of (user, badge) after `after`."""
+
+    def adopt(self, award: Standing, held: Held) -> bool:
+        """Link an award to an assertion."""
+
+    def lose(self, award: Standing) -> bool:
+        """Let an award be issued again whose assertion is lost."""
+
+    def revoked_there(self, award: Standing, reason: str) -> bool:
+        """Note that an award was revoked by somebody else."""
+
+    def revoke_again(self, award: Standing) -> bool:
+        """Let a revoked award be revoked at the provider."""
 
 
 class Clock(Protocol):

@@ -13,9 +13,10 @@ from worker.issuing import IssuerConnection, Issuing
 from worker.rules.definitions import Badge, Issuer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from worker.ports import Admission, Permit
+    from worker.comparison import Held
+    from worker.ports import Admission, Changes, Permit
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ISSUER = {"provider": "badgr", "url": "https://api.badgr.io", "settle_after": "90s", "timeout": "20s"}
@@ -154,6 +155,12 @@ class Academy:
         if self.error is not None:
             raise self.error
         return self.refusals
+
+    def changed(self, since: datetime | None) -> Changes:
+        raise NotImplementedError
+
+    def held(self, badgeclass: str) -> Iterable[Held]:
+        raise NotImplementedError
 
     def check(self) -> None:
         raise NotImplementedError

@@ -7,9 +7,11 @@ import uuid
 from collections import defaultdict, deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from worker.awards import Assertion, NotMade, Refusal, RefusalKind
+from worker.comparison import Held
 from worker.errors import Refused
 
 if TYPE_CHECKING:
@@ -29,6 +31,21 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+class MemoryChanges:
+    """A feed of changed assertions that is read when it is gone through."""
+
+    def __init__(self, read: Callable[[], list[Held]], now: datetime) -> None:
+        self._read = read
+        self._now = now
+        self.timestamp: datetime | None = None
+
+    def __iter__(self) -> Iterator[Held]:
+        """Yield the changes."""
+        found = self._read()
+        self.timestamp = self._now
+        yield from found
+
+
 class MemoryProvider:
     """Holds assertions by the rules of the Badgr API (facts/badgr-api.md sections 5 and 6).
 
@@ -43,6 +60,7 @@ class MemoryProvider:
         self._badgeclasses = badgeclasses
         self._clock = clock
         self._guard = threading.Lock()
+        self._changes: dict[tuple[str, str], datetime] = {}
         self._held: dict[str, list[Assertion]] = defaultdict(list)
         self._failures: dict[str, deque[_Failure]] = defaultdict(deque)
 
@@ -69,7 +87,7 @@ class MemoryProvider:
             failure = self._sent("issue", badgeclass, len(grants))
             outcomes = self._outcomes(badgeclass, grants)
             made = [each for each in outcomes if isinstance(each, Assertion)]
-            self._held[badgeclass] += made[: failure.saving] if failure else made
+            self._keep(badgeclass, made[: failure.saving] if failure else made)
         if failure:
             raise failure.error
         return outcomes
@@ -99,14 +117,52 @@ class MemoryProvider:
         return refusals
 
     def _revoke(self, assertion_id: str, reason: str) -> Refusal | None:
-        for held in self._held.values():
+        for badgeclass, held in self._held.items():
             for place, each in enumerate(held):
                 if each.assertion_id == assertion_id:
-                    held[place] = (
-                        each if each.revoked else replace(each, revoked=True, revocation_reason=reason)
-                    )
+                    if not each.revoked:
+                        held[place] = replace(each, revoked=True, revocation_reason=reason)
+                        self._changes[badgeclass, assertion_id] = self._clock()
                     return None
         return Refusal(RefusalKind.PERMANENT, "permission denied or object not found")
+
+    def changed(self, since: datetime | None) -> MemoryChanges:
+        """Return what was made or revoked after `since`, or everything, oldest change first."""
+        return MemoryChanges(lambda: self._changed(since), self._clock())
+
+    def _changed(self, since: datetime | None) -> list[Held]:
+        with self._guard:
+            failure = self._failure("changed")
+            found = [(at, badgeclass, name) for (badgeclass, name), at in self._changes.items()]
+            now = {each.assertion_id: each for held in self._held.values() for each in held}
+        if failure:
+            raise failure.error
+        later = sorted((each for each in found if since is None or each[0] > since), key=itemgetter(0))
+        return [Held(badgeclass, now[name]) for _, badgeclass, name in later if name in now]
+
+    def held(self, badgeclass: str) -> Iterator[Held]:
+        """Yield every assertion of a badge class, oldest first."""
+        with self._guard:
+            failure = self._sent("held", badgeclass, 0)
+            found = [Held(badgeclass, each) for each in self._held[badgeclass]]
+        if failure:
+            raise failure.error
+        return iter(found)
+
+    def lose(self, assertion_id: str) -> None:
+        """Forget an assertion, as a provider should not."""
+        with self._guard:
+            for held in self._held.values():
+                held[:] = [each for each in held if each.assertion_id != assertion_id]
+
+    def hold(self, badgeclass: str, assertion: Assertion) -> None:
+        """Hold an assertion that somebody over there made."""
+        with self._guard:
+            self._keep(badgeclass, [assertion])
+
+    def _keep(self, badgeclass: str, made: Sequence[Assertion]) -> None:
+        self._held[badgeclass] += made
+        self._changes |= {(badgeclass, each.assertion_id): self._clock() for each in made}
 
     def check(self) -> None:
         """Sign in, unless told to fail."""

@@ -12,6 +12,7 @@ from worker.cli import awards, badges, badgr, database, dead_letters, embedding,
 from worker.cli.diagnosis import doctor
 from worker.cli.output import say
 from worker.cli.publishing import publish
+from worker.cli.reconciling import reconcile
 from worker.errors import BadgeWorkerError, ConfigurationError
 
 
@@ -69,4 +70,5 @@ app.add_typer(badgr.app, name="badgr")
 app.add_typer(awards.app, name="awards")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(doctor)
+app.command()(reconcile)
 app.add_typer(database.app, name="db")

@@ -12,6 +12,7 @@ from worker.adapters.badgr.calls import Calls
 from worker.adapters.badgr.client import BadgrClient
 from worker.adapters.badgr.connection import Connection
 from worker.adapters.badgr.errors import error_of, went_well
+from worker.adapters.badgr.holdings import HeldChanges, Holdings
 from worker.adapters.badgr.http import Http, Request
 from worker.adapters.badgr.models.assertions import normal
 from worker.adapters.badgr.revocations import Revocations
@@ -19,11 +20,13 @@ from worker.adapters.badgr.sign_in import SignIn
 from worker.awards import NotMade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from worker.adapters.badgr.sign_in import Credentials
     from worker.adapters.tokens import TokenStore
     from worker.awards import Assertion, Grant, Outcome, Refusal
+    from worker.comparison import Held
     from worker.ports import Permits
 
 _NOT_FOUND = 404
@@ -55,7 +58,7 @@ class BadgrProvider:
         self._connection = self._connect()
         self._awards = Awards(self._connection)
         self._revocations = Revocations(self._connection)
-        self._assertions = Assertions(self._connection)
+        self._holdings = Holdings(Assertions(self._connection))
         self._badgeclasses = BadgeClasses(self._connection)
 
     def __repr__(self) -> str:
@@ -87,6 +90,14 @@ class BadgrProvider:
     ) -> Sequence[Refusal | None]:
         """Revoke these assertions in one call; for each, in order, why it is not revoked."""
         return self._revocations.revoke(revocations, before_send)
+
+    def changed(self, since: datetime | None) -> HeldChanges:
+        """Return what changed after `since`, or everything; a call for each page when it is gone through."""
+        return self._holdings.changed(since)
+
+    def held(self, badgeclass: str) -> Iterator[Held]:
+        """Yield every assertion of a badge class; a call for each page."""
+        return self._holdings.held(badgeclass)
 
     def check(self) -> None:
         """Sign in and see that the token is accepted.

@@ -11,14 +11,15 @@ from worker.adapters.credly.connection import Connection
 from worker.adapters.credly.http import BasicHttp
 from worker.adapters.credly.templates import KnownTemplates, Templates
 from worker.awards import Assertion, NotMade, Refusal, RefusalKind
+from worker.comparison import Held
 from worker.errors import ConfigurationError, NoAnswer, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from worker.adapters.credly.models import Badge, Template
     from worker.awards import Grant, Outcome
-    from worker.ports import Permits
+    from worker.ports import Changes, Permits
 
 _NOT_FOUND = 404
 
@@ -75,6 +76,17 @@ class CredlyProvider:
     ) -> Sequence[Refusal | None]:
         """Revoke these badges, one call for each; for each, in order, why it is not revoked."""
         return [self._revoke(badge_id, reason, before_send) for badge_id, reason in revocations]
+
+    def changed(self, since: datetime | None) -> Changes:
+        """Refuse: Credly has no feed of changes."""
+        del since
+        raise Refused(_NOT_FOUND, "Credly has no feed of changes")
+
+    def held(self, badgeclass: str) -> Iterator[Held]:
+        """Yield every badge of a template, revoked and expired ones too; a call for each page."""
+        self._template(badgeclass)
+        found = self.badges.all(BadgeFilter(template=badgeclass))
+        return (Held(badgeclass, _assertion(badge)) for badge in found)
 
     def check(self) -> None:
         """See that the token is accepted for the organization."""

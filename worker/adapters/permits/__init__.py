@@ -2,6 +2,7 @@
 
 from worker.adapters.permits.limits import RateLimit
 from worker.adapters.permits.memory import MemoryPermits
+from worker.adapters.permits.patient import PatientPermits
 from worker.adapters.permits.shared import RedisPermits
 
-__all__ = ["MemoryPermits", "RateLimit", "RedisPermits"]
+__all__ = ["MemoryPermits", "PatientPermits", "RateLimit", "RedisPermits"]
