@@ -27,29 +27,37 @@ if TYPE_CHECKING:
     from worker.awards import AwardRow
 
 ISSUER = {"provider": "badgr", "url": "https://api.badgr.io"}
+PARTNER = {"provider": "credly", "url": "https://api.credly.com/v1", "organization": "our-organization"}
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-def badge(criteria: dict[str, Any], *, issued: bool = False, **fields: Any) -> dict[str, Any]:
-    """Return a badge as it is written; `issued` ones go to the issuer `academy`."""
+def badge(
+    criteria: dict[str, Any], *, issued: bool = False, by: str = "academy", **fields: Any
+) -> dict[str, Any]:
+    """Return a badge as it is written; `issued` ones go to `academy` (Badgr) or `partner` (Credly)."""
     written = {"title": "A badge", "picture": "https://example.org/badge.png", "criteria": criteria, **fields}
     if issued:
-        written.setdefault("issue", {"issuer": "academy", "badgeclass": "named by definitions()"})
+        written["issue"] = {"issuer": by}  # definitions() adds the badge class
     return written
 
 
 def definitions(badges: dict[str, dict[str, Any]], **issuers: dict[str, Any]) -> dict[str, Any]:
     """Return a badges file, parsed: its badges by id, each issued one with a badge class of its own."""
-    named = {
-        badge_id: {**written, "issue": {**written["issue"], "badgeclass": f"class-{badge_id}"}}
-        if "issue" in written
-        else written
-        for badge_id, written in badges.items()
-    }
-    return {"issuers": issuers or {"academy": ISSUER}, "badges": named}
+    named = {badge_id: _named(badge_id, written) for badge_id, written in badges.items()}
+    at_credly = any("template" in written.get("issue", ()) for written in named.values())
+    known = {"academy": ISSUER, "partner": PARTNER} if at_credly else {"academy": ISSUER}
+    return {"issuers": issuers or known, "badges": named}
+
+
+def _named(badge_id: str, written: dict[str, Any]) -> dict[str, Any]:
+    issue = written.get("issue")
+    if issue is None:
+        return written
+    field = "badgeclass" if issue["issuer"] == "academy" else "template"
+    return {**written, "issue": {"issuer": issue["issuer"], field: f"class-{badge_id}"}}
 
 
 def read(document: dict[str, Any]) -> Definitions:
@@ -124,6 +132,11 @@ class Ground:
         states = {row.user_id: row.state for row in rows}
         assert len(states) == len(rows)
         return states
+
+    def states_of(self, badge_id: str) -> dict[str, str]:
+        """Return the state of each user's award of one badge."""
+        rows = self.database.list_awards(AwardFilter(badge_id=badge_id))
+        return {row.user_id: row.state for row in rows}
 
     def history(self, user_id: str, badge_id: str) -> list[str]:
         return [row.what for row in self.database.history_of(user_id, badge_id)]

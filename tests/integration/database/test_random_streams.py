@@ -59,7 +59,7 @@ TAKING = st.one_of(
 BROKEN = st.sampled_from([b"junk", b"{}", say.event("course.rated", 1)])
 STATES = {"issued": "pending", "waiting": "waiting", "earned": "earned"}
 SMALL = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,  # the same streams every time; other seeds are for a person to try
@@ -82,7 +82,7 @@ def assert_counts(ground: Ground, reading: Reading) -> None:
 
 
 @SMALL
-@given(stream=st.lists(GROWING | TAKING | BROKEN, max_size=25), size=st.integers(1, 7))
+@given(stream=st.lists(GROWING | TAKING | BROKEN, max_size=20), size=st.integers(1, 7))
 def test_whatever_comes_counts_are_what_the_activities_say(
     ready: Ground, stream: list[bytes], size: int
 ) -> None:
@@ -96,7 +96,7 @@ def test_whatever_comes_counts_are_what_the_activities_say(
 
 
 @SMALL
-@given(stream=st.lists(GROWING | TAKING, max_size=25), size=st.integers(1, 7))
+@given(stream=st.lists(GROWING | TAKING, max_size=20), size=st.integers(1, 7))
 def test_who_earns_is_what_a_second_reading_event_by_event_finds(
     ready: Ground, stream: list[bytes], size: int
 ) -> None:
@@ -108,7 +108,7 @@ def test_who_earns_is_what_a_second_reading_event_by_event_finds(
 
 
 @SMALL
-@given(stream=st.lists(GROWING | TAKING, max_size=25))
+@given(stream=st.lists(GROWING | TAKING, max_size=20))
 def test_one_by_one_everything_about_an_award_is_what_a_second_reading_finds(
     ready: Ground, stream: list[bytes]
 ) -> None:
@@ -122,7 +122,7 @@ def test_one_by_one_everything_about_an_award_is_what_a_second_reading_finds(
 
 
 @SMALL
-@given(stream=st.lists(GROWING, max_size=25), size=st.integers(1, 9), seed=st.integers(0, 99))
+@given(stream=st.lists(GROWING, max_size=20), size=st.integers(1, 9), seed=st.integers(0, 99))
 def test_growing_streams_earn_the_same_in_any_order_of_any_batches(
     ready: Ground, stream: list[bytes], size: int, seed: int
 ) -> None:

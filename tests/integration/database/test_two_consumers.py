@@ -144,7 +144,7 @@ def test_missing_users_are_inserted_in_the_order_of_their_ids(postgres: Ground) 
 def test_four_consumers_of_a_repeated_and_shuffled_stream_find_what_a_second_reading_finds(
     postgres: Ground,
 ) -> None:
-    crowd = population(people=12, events=400, seed=7)
+    crowd = population(people=10, events=250, seed=7)
     apply(postgres.database, read(crowd.definitions))
     streams = [untidied(crowd.bodies[part::2], seed=part) for part in (0, 1)] * 2
 

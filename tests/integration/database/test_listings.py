@@ -1,0 +1,98 @@
+"""What people ask the database for, and what they put back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.bodies import enrolled, posted
+from tests.support.ground import Ground, badge, now
+from tests.support.outbox import award_due, change, enrol_badge, stored
+from worker.adapters.database.listings import AwardFilter
+
+
+@pytest.fixture
+def listed(ground: Ground) -> Ground:
+    """Ground with two awards of one badge and one of another."""
+    ground.apply(**{"40": enrol_badge("40"), "41": badge({"lp_enroll": {"learning_path_id": "41"}})})
+    award_due(ground, "ada")
+    ground.ingest(enrolled(3, "bob", "40"))
+    ground.ingest(enrolled(4, "ada", "41"))
+    return ground
+
+
+def found(ground: Ground, **wanted: str | int) -> list[tuple[str, str]]:
+    return [(row.user_id, row.badge_id) for row in ground.database.list_awards(AwardFilter(**wanted))]  # type: ignore[arg-type]
+
+
+def test_awards_are_listed_in_the_order_they_were_decided(listed: Ground) -> None:
+    assert found(listed) == [("ada", "40"), ("bob", "40"), ("ada", "41")]
+    assert found(listed, limit=2) == [("ada", "40"), ("bob", "40")]
+
+
+def test_awards_are_found_by_state_badge_and_user(listed: Ground) -> None:
+    assert found(listed, state="waiting") == [("bob", "40")]
+    assert found(listed, badge_id="40") == [("ada", "40"), ("bob", "40")]
+    assert found(listed, user_id="ada", state="earned") == [("ada", "41")]
+    assert found(listed, user_id="nobody") == []
+
+
+def test_awards_are_counted_by_state(listed: Ground) -> None:
+    assert listed.database.count_awards() == {"pending": 1, "waiting": 1, "earned": 1}
+
+
+def test_badges_are_listed_with_the_number_of_their_awards(listed: Ground) -> None:
+    rows = listed.database.list_badges()
+
+    assert [(row.badge_id, row.criterion, row.issuer, row.awards) for row in rows] == [
+        ("40", "lp_enroll", "academy", 2),
+        ("41", "lp_enroll", None, 1),
+    ]
+
+
+def test_failed_awards_that_are_put_back_are_due_at_once_with_attempts_forgotten(
+    listed: Ground,
+) -> None:
+    change(listed, state="failed", attempts=7, due_at=now() + timedelta(days=1))
+
+    back = listed.database.retry(AwardFilter(badge_id="40"))
+
+    assert back == [("ada", "40"), ("bob", "40")]
+    assert stored(listed, "bob", "state", "attempts") == ("waiting", 0)
+    award = listed.award("ada", "40")
+    assert award is not None
+    assert award.due_at is not None
+    assert (award.state, award.attempts, award.due_at <= now()) == ("pending", 0, True)
+    assert listed.history("ada", "40") == ["decided", "put back"]
+    assert found(listed, state="failed") == [("ada", "41")]
+
+
+def test_only_failed_awards_are_put_back(listed: Ground) -> None:
+    assert listed.database.retry(AwardFilter()) == []
+    assert listed.states_of("40") == {"ada": "pending", "bob": "waiting"}
+
+
+def test_the_history_of_an_award_is_in_the_order_it_happened(listed: Ground) -> None:
+    for _ in range(20):
+        change(listed, ["bob"], state="failed")
+        listed.database.retry(AwardFilter(user_id="bob"))
+
+    rows = listed.database.history_of("bob", "40")
+    assert [row.what for row in rows] == ["decided"] + ["put back"] * 20
+    assert [row.at for row in rows] == sorted(row.at for row in rows)
+    assert {row.actor for row in rows[1:]} == {"operator"}
+
+
+def test_dead_letters_are_listed_oldest_first_and_remember_their_replay(ground: Ground) -> None:
+    for body in (b"one", b"two", b"three"):
+        ground.ingest(body, posted(1, "ada", "p"))
+    first = ground.database.list_dead_letters()[0]
+
+    ground.database.note_replayed([first.id])
+
+    letters = ground.database.list_dead_letters()
+    assert [letter.body for letter in letters] == [b"one", b"two", b"three"]
+    assert [letter.replayed_at is not None for letter in letters] == [True, False, False]
+    assert [letter.body for letter in ground.database.list_dead_letters(2)] == [b"one", b"two"]
+    assert ground.database.find_dead_letters("%") == []
