@@ -171,7 +171,12 @@ def test_a_badge_that_is_there_already_is_adopted(
 ) -> None:
     """Whether Credly refuses duplicates of the template, or we look first because it does not."""
     credly = Credly(sqlite, url, template)
-    person = {"recipient": "old@example.org", "first_name": "Ann", "last_name": "Lee", **before}
+    person: dict[str, Any] = {
+        "recipient": "old@example.org",
+        "first_name": "Ann",
+        "last_name": "Lee",
+        **before,
+    }
     credly.provider.issue(template, [Grant(issued_on=at(0), **person)], nothing)
     credly.enrol("ann")
 
