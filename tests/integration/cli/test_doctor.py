@@ -14,7 +14,7 @@ from worker.adapters.queues import RedisStreamQueue
 from worker.applying import apply
 from worker.cli import diagnosis
 from worker.errors import NoPermit
-from worker.sandbox import SandboxOptions, SeedBadgeClass, running
+from worker.sandbox import SandboxOptions, SeedBadgeClass, SeedTemplate, running
 
 ENROLLED = {"lp_enroll": {"learning_path_id": "40"}}
 COMPLETED = {"lp_complete": {"learning_path_id": "40"}}
@@ -218,3 +218,47 @@ def test_a_rate_limit_that_has_no_room_for_long_is_not_waited_for() -> None:
 
     with pytest.raises(NoPermit):
         diagnosis._patiently(call)
+
+
+@pytest.fixture
+def credly(whole: Ground, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
+    """Four badges that Credly issues, by templates in each state and by one that is not there."""
+    monkeypatch.setenv("BADGE_WORKER_ISSUER_PARTNER_TOKEN", "s3cr3t")
+    states = ("active", "archived", "draft")
+    templates = [SeedTemplate(f"t-{state}", state, "org-1", {"state": state}) for state in states]
+    with running(SandboxOptions(rate_limit=None, templates=templates)) as url:
+        badges = {
+            state: badge(ENROLLED, issue={"issuer": "partner", "template": f"t-{state}"})
+            for state in (*states, "missing")
+        }
+        issuer = {"provider": "credly", "url": f"{url}/v1", "organization": "org-1"}
+        apply(whole.database, read({"issuers": {"partner": issuer}, "badges": badges}))
+        yield whole
+
+
+def test_templates_that_are_not_active_are_named(credly: Ground) -> None:
+    del credly
+
+    code, found = _examine()
+
+    assert code == 1
+    assert found["issuer partner"]["ok"] is True
+    assert found["badge active"]["ok"] is True
+    for state in ("archived", "draft"):
+        assert found[f"badge {state}"]["ok"] is False
+        assert found[f"badge {state}"]["detail"].startswith(f"template t-{state} is {state}")
+        assert found[f"badge {state}"]["mend"].startswith("activate it at Credly")
+    assert "template t-missing is not there" in found["badge missing"]["detail"]
+    assert "`template`" in found["badge missing"]["mend"]
+
+
+def test_credly_wants_a_token(credly: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    del credly
+    monkeypatch.delenv("BADGE_WORKER_ISSUER_PARTNER_TOKEN")
+    monkeypatch.setenv("BADGE_WORKER_ISSUER_PARTNER_USERNAME", "us")
+
+    code, found = _examine()
+
+    assert code == 1
+    assert "no credentials" in found["issuer partner"]["detail"]
+    assert "set BADGE_WORKER_ISSUER_PARTNER_TOKEN" in found["issuer partner"]["detail"]
