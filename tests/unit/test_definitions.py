@@ -81,6 +81,13 @@ def test_a_badge_says_what_it_is_at_its_own_provider(issue: dict[str, str], plac
     assert problems(at_credly(**issue)) == {f"badges.b.issue.{place}".removesuffix("."): text}
 
 
+def test_evidence_at_credly_has_a_url() -> None:
+    document = at_credly(template="t1")
+    document["badges"]["b"]["evidence"] = [{"url": "https://example.org/e"}, {"narrative": "only words"}]
+
+    assert problems(document) == {"badges.b.evidence.1.url": "missing: Credly takes no evidence without one"}
+
+
 def test_two_badges_do_not_share_a_template() -> None:
     document = at_credly(template="t1")
     document["badges"]["c"] = document["badges"]["b"]

@@ -325,9 +325,21 @@ def _check_issuing(
         issuer = issuers.get(badge.issue.issuer)
         if issuer is not None and issuer.field != badge.issue.field:
             problems.append(Problem(place, f"a badge of a {issuer.provider} issuer has a {issuer.field}"))
+        elif badge.issue.field == "template":
+            problems.extend(_evidence_without_url(badge_id, badge))
         first = taken.setdefault((badge.issue.issuer, badge.issue.target), badge_id)
         if first != badge_id:
             problems.append(Problem(place, f"badge {first} has this one already"))
+
+
+def _evidence_without_url(badge_id: str, badge: Badge) -> list[Problem]:
+    return [
+        Problem(
+            ("badges", badge_id, "evidence", index, "url"), "missing: Credly takes no evidence without one"
+        )
+        for index, evidence in enumerate(badge.evidence)
+        if evidence.url is None
+    ]
 
 
 def _problems(place: Path, error: ValidationError) -> list[Problem]:
