@@ -530,3 +530,74 @@ def test_a_throttled_revocation_revokes_nothing(world: World) -> None:
         world.provider.revoke(revocations(ann), nothing)
 
     assert world.live() == [ANN]
+
+
+# What is held
+
+
+def everything(world: World) -> dict[str, bool]:
+    """Return whose assertions of the first class are held, and whether each is revoked."""
+    return {each.assertion.recipient: each.assertion.revoked for each in world.provider.held(CLASS)}
+
+
+def test_all_of_a_badge_class_are_held_revoked_and_expired_ones_too(world: World) -> None:
+    ann, _ = issue(world, ANN, BOB)
+    world.revoke(ann)
+    world.provider.issue(CLASS, [grant(CID, expires=NOON + timedelta(days=1))], nothing)
+
+    assert everything(world) == {ANN: True, BOB: False, CID: False}
+    assert {each.badgeclass for each in world.provider.held(CLASS)} == {CLASS}
+    assert list(world.provider.held(OTHER_CLASS)) == []
+
+
+def test_what_is_held_is_what_was_made(world: World) -> None:
+    (made,) = issue(world, ANN)
+
+    (held,) = world.provider.held(CLASS)
+
+    assert held.assertion == made
+
+
+def test_a_badge_class_that_is_not_there_holds_nothing_that_can_be_said(world: World) -> None:
+    with pytest.raises(Refused) as caught:
+        list(world.provider.held("nowhere"))
+
+    assert caught.value.status == 404
+
+
+def changes(world: World, since: datetime | None) -> tuple[list[tuple[str, bool]], datetime]:
+    """Return whose assertions changed, whether each is revoked, and the `since` of the next time."""
+    feed = world.provider.changed(since)
+    found = [(each.assertion.recipient, each.assertion.revoked) for each in feed]
+    assert feed.timestamp is not None
+    return found, feed.timestamp
+
+
+def test_only_what_changed_since_is_told(batching: World) -> None:
+    ann, _ = issue(batching, ANN, BOB)
+    first, since = changes(batching, None)
+    batching.revoke(ann)
+    issue(batching, CID)
+
+    second, later = changes(batching, since)
+    third, _ = changes(batching, later)
+
+    assert first == [(ANN, False), (BOB, False)]
+    assert second == [(ANN, True), (CID, False)]
+    assert third == []
+
+
+def test_a_lost_feed_tells_nothing(batching: World) -> None:
+    batching.fail("find", "cut")
+    if isinstance(batching, MemoryWorld):
+        batching.fail("changed", "cut")
+
+    with pytest.raises(NoAnswer):
+        list(batching.provider.changed(None))
+
+
+def test_credly_has_no_feed() -> None:
+    with world_of("credly") as world, pytest.raises(Refused) as caught:
+        world.provider.changed(None)
+
+    assert caught.value.status == 404
