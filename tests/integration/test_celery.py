@@ -26,8 +26,9 @@ from worker.adapters.database.migrations import upgrade
 from worker.adapters.embedded import RunningServer, free_port, start_valkey
 from worker.adapters.redis_connection import connect
 from worker.applying import apply
-from worker.awards import Call
+from worker.awards import Call, RevocationAnswer, Which
 from worker.errors import QueueUnavailable
+from worker.revoking import ask
 from worker.sandbox import SandboxOptions, SeedBadgeClass, running
 
 if TYPE_CHECKING:
@@ -361,3 +362,18 @@ def test_a_wrong_setting_ends_a_celery_command_with_one_line(
     assert started.wait() == 2
     assert started.output().startswith(f"badge-worker: {said}")
     assert len(started.output().splitlines()) == 1
+
+
+def test_a_task_worker_revokes_what_an_operator_asked_for(world: World) -> None:
+    world.has_due("ada")
+    worker = world.start(*WORKER)
+    wait_until(lambda: world.ground.states() == {"ada": "issued"}, PATIENCE, "the award is issued")
+
+    asked = list(ask(world.ground.database, Which("starter"), "a mistake"))
+    CeleryDispatch(make_celery(lambda: world.redis_url)).nudge()
+    wait_until(lambda: world.ground.states() == {"ada": "revoked"}, PATIENCE, "the award is revoked")
+
+    (held,) = httpx.get(f"{world.sandbox_url}/sandbox/assertions").json()
+    assert [each.answer for each in asked] == [RevocationAnswer.QUEUED]
+    assert (held["revoked"], held["revocationReason"]) == (True, "a mistake")
+    assert [line["task"] for line in lines(worker, "award.revoked")] == ["awards.revoke"]
