@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
 
+from worker.errors import ConfigurationError
 from worker.ports import RulesChange, RulesStore, StoredBadge
 from worker.rules.definitions import Badge, Definitions
 
@@ -73,22 +75,39 @@ def apply(store: RulesStore, definitions: Definitions) -> Applied:
 
     Under RULES taken alone: a batch that still holds it decided by the old rules, and the backfill sees what
     it committed; one that comes later reads the new ones. The backfills are noted in the same transaction.
+
+    Raises ConfigurationError, and changes nothing, if an issuer would go that still has awards to deal with.
     """
     with store.change() as change:
         state = change.begin()
         changes = changes_between(change.badges(), definitions)
         issuers = {name: issuer.model_dump(mode="json") for name, issuer in definitions.issuers.items()}
         if changes or issuers != change.issuers():
-            change.save_issuers(issuers)
             version = state.version + 1
-            for each in changes:
-                _save(change, each, version)
+            with _dropping(change, change.issuers().keys() - issuers.keys()):
+                change.save_issuers(issuers)
+                for each in changes:
+                    _save(change, each, version)
             change.raise_version(version)
         else:
             version = state.version
     counted = Counter(each.change.value for each in changes)
     log.info("badges.applied", version=version, **counted)
     return Applied(version, changes)
+
+
+@contextmanager
+def _dropping(change: RulesChange, dropped: Collection[str]) -> Iterator[None]:
+    """Refuse to lose sight of awards: nobody would ever send, look up or revoke them."""
+    if dropped:
+        change.hold_issuers(dropped)
+    yield
+    if dropped and (left := change.unsettled(dropped)):
+        said = ", ".join(f"issuer {name} with {count} awards" for name, count in sorted(left.items()))
+        raise ConfigurationError(
+            f"not applied: {said} not settled yet; keep it in the file until `awards list` shows them as "
+            "issued or revoked, or give their badges another issuer"
+        )
 
 
 def _save(change: RulesChange, each: BadgeChange, version: int) -> None:

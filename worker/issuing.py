@@ -30,8 +30,10 @@ from worker.errors import (
     ConfigurationError,
     LeaseLost,
     LimiterUnavailable,
+    NoAnswer,
     NoPermit,
     QueueUnavailable,
+    Refused,
     SignInRefused,
     Throttled,
     TransientError,
@@ -46,6 +48,8 @@ REACH = 2.0  # seconds ahead that the dispatcher admits for
 PERMIT_WAIT = 5.0  # seconds a task waits for a permit before it hands its lease back
 SLACK = 10.0  # seconds a message may lie in the broker and its task may take around the call
 MOST_IN_FLIGHT = 8  # calls of one issuer at once
+HOPELESS = 15  # attempts without an answer, the last ones alone in their calls, until a person must look
+_BLAMES_NOBODY = frozenset({400, 413, 422})  # refusals that may be about one of many, without saying which
 SAME_INSTANT = timedelta(seconds=1)  # a provider may keep `issuedOn` less exactly than we do
 
 
@@ -138,6 +142,8 @@ class Issuing:
             endings = None
         except BadgeWorkerError as error:
             endings = self._after(error, awards, settling=fence.settling)
+        except Exception as error:  # noqa: BLE001 # the lease must end, whatever nobody expected
+            endings = self._after(self._unexpected(error, fence), awards, settling=fence.settling)
         else:
             self._patience.note_success()
         if endings is not None:
@@ -147,6 +153,15 @@ class Issuing:
             self._outbox.hand_back(fence.lease_id)
         else:  # refused with a 401, and no permit for the repeat: nothing happened over there
             self._outbox.end(fence.lease_id, _all(awards, lambda _: Ending(AwardState.PENDING, "not sent")))
+
+    def _unexpected(self, error: Exception, fence: Fence) -> BadgeWorkerError:
+        """Return what an error means that nobody expected: it says nothing about a call that was sent.
+
+        Its text is not told, since it may hold an address.
+        """
+        self._log.error("call.broke", error=type(error).__name__)
+        words = f"unexpected {type(error).__name__}"
+        return NoAnswer(words) if fence.sent_at or fence.settling else TransientError(words)
 
     def _after(self, error: BadgeWorkerError, awards: Sequence[LeasedAward], *, settling: bool) -> Endings:
         """Return how the awards of a failed call end: the error's class decides.
@@ -170,6 +185,10 @@ class Issuing:
                 wait = self._connection.issuer.settle_after
                 ending = Ending(_PENDING, "uncertain", words, wait=wait, tried=True, uncertain=True)
                 return _all(awards, lambda _: ending)
+            case Refused(status=status) if len(awards) > 1 and status in _BLAMES_NOBODY:
+                return _all(
+                    awards, lambda award: _later(award, "refused together", words, uncertain=settling)
+                )
             case _:
                 ending = Ending(AwardState.FAILED, "refused", words, tried=True, uncertain=settling)
                 return _all(awards, lambda _: ending)
@@ -248,12 +267,18 @@ def _found(award: LeasedAward, found: Sequence[Assertion]) -> Ending:
     ours = [each for each in live if _same(each, award)] or [each for each in theirs if _same(each, award)]
     adopted = next(iter(ours), None) or next((each for each in live if _is_good(each)), None)
     if adopted is None:
-        return Ending(
-            _PENDING, "not there", wait=backoff(award.attempts) if award.attempts > PATIENCE else 0.0
-        )
+        return _not_there(award)
     if adopted.revoked:
         return Ending(AwardState.REVOKED, "revoked over there", adopted.revocation_reason, assertion=adopted)
     return Ending(AwardState.ISSUED, "found and adopted", assertion=adopted)
+
+
+def _not_there(award: LeasedAward) -> Ending:
+    """Return the end of an award that the provider neither answers for nor has afterwards."""
+    if award.attempts >= HOPELESS:
+        words = f"tried {award.attempts} times; the provider never answered and had nothing afterwards"
+        return Ending(AwardState.FAILED, "given up", words)
+    return Ending(_PENDING, "not there", wait=backoff(award.attempts) if award.attempts > PATIENCE else 0.0)
 
 
 def _same(assertion: Assertion, award: LeasedAward) -> bool:

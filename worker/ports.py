@@ -276,6 +276,12 @@ class RulesChange(Protocol):
     def save_issuers(self, issuers: Mapping[str, dict[str, Any]]) -> None:
         """Store these issuers in place of all others."""
 
+    def hold_issuers(self, issuers: Collection[str]) -> None:
+        """Keep the dispatcher from admitting anything for these issuers until this transaction ends."""
+
+    def unsettled(self, issuers: Collection[str]) -> dict[str, int]:
+        """Count, by issuer, the awards that these issuers have yet to deal with."""
+
     def save_badge(self, badge: StoredBadge, status: str, issuer: str | None) -> None:
         """Store a new or changed badge."""
 

@@ -131,11 +131,12 @@ _WORKER: dict[str, Any] = {
     "worker_state_db": None,
 }
 
-# A tick's message expires before the next one: what a stopped worker missed is not made up for.
+# Ticks do not pile up: none is sent while others wait (`is_behind`), and what a stopped worker missed ends.
+# Not at once: two machines' clocks may differ by seconds, and a tick must not be stale when it arrives.
 TICKS: dict[str, dict[str, Any]] = {
-    "dispatch": {"task": "awards.dispatch", "schedule": 1.0, "options": {"expires": 1}},
-    "sweep": {"task": "rules.sweep", "schedule": 5.0, "options": {"expires": 5}},
-    "backfill": {"task": "rules.backfill", "schedule": 5.0, "options": {"expires": 5}},
+    "dispatch": {"task": "awards.dispatch", "schedule": 1.0, "options": {"expires": 10}},
+    "sweep": {"task": "rules.sweep", "schedule": 5.0, "options": {"expires": 15}},
+    "backfill": {"task": "rules.backfill", "schedule": 5.0, "options": {"expires": 15}},
 }
 
 _TIME: dict[str, Any] = {

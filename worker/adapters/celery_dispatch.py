@@ -18,7 +18,8 @@ log = structlog.get_logger(__name__)
 
 _SELDOM = 0.05  # seconds between two nudges of one process: one dispatcher run serves many
 _AFTER_FAILURE = 10.0  # seconds without nudges after one that failed: a dead broker must not hold up commits
-_FRESH = 2  # seconds for which a nudge is worth anything
+_FRESH = 10  # seconds for which a nudge is worth anything, by clocks that may differ
+_SKEW = 30.0  # seconds by which two machines' clocks may differ
 
 
 class CeleryDispatch:
@@ -48,7 +49,8 @@ class CeleryDispatch:
         arguments: dict[str, object] = {"issuer": call.issuer, "awards": call.awards, "lease": call.lease_id}
         if not call.revoke:
             arguments["badge"] = call.badge_id
-        left = max((call.lease_until - datetime.now(UTC)).total_seconds(), 1.0)
+        # The lease itself is checked in the database; these clocks may differ.
+        left = max((call.lease_until - datetime.now(UTC)).total_seconds(), 1.0) + _SKEW
         try:
             self._app.send_task(_name(call), kwargs=arguments, expires=left)
         except OperationalError as error:

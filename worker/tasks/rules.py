@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from worker import reevaluation
+from worker.adapters.database.alone import Work
 from worker.bootstrap import services
 from worker.tasks.base import BadgeTask
 
@@ -13,13 +14,15 @@ from worker.tasks.base import BadgeTask
 def sweep() -> None:
     """Award whoever's account came of age since the last sweep."""
     here = services()
-    if reevaluation.sweep(here.database):
-        here.dispatch.nudge()
+    with here.database.alone(Work.SWEEP) as mine:
+        if mine and reevaluation.sweep(here.database):
+            here.dispatch.nudge()
 
 
 @shared_task(base=BadgeTask, name="rules.backfill")
 def backfill() -> None:
     """Work off the evaluations that an `apply` noted."""
     here = services()
-    if reevaluation.backfill(here.database):
-        here.dispatch.nudge()
+    with here.database.alone(Work.BACKFILL) as mine:
+        if mine and reevaluation.backfill(here.database):
+            here.dispatch.nudge()

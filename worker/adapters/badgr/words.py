@@ -54,7 +54,8 @@ def leaves(errors: Any, field: str = "") -> Iterator[tuple[str, str]]:
 
 
 def tidy(text: str) -> str:
-    """Return a text on one line, without addresses, cut where it gets too long."""
+    """Return a text on one line, without addresses, cut where it gets too long, fit to be kept."""
+    text = text.replace("\0", "").encode("utf-8", "replace").decode()  # what no database keeps
     masked = " ".join("<address>" if _ADDRESS.search(word) else word for word in text.split())
     return masked if len(masked) <= _LONGEST else masked[: _LONGEST - 1] + "…"
 

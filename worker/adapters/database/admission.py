@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from worker.adapters.database.calls import hand_back
 from worker.adapters.database.history import Entry, write_history
 from worker.adapters.database.schema import awards, badges, issuers
 from worker.adapters.database.types import Instant
-from worker.awards import AwardState, Call
+from worker.awards import MOST_PER_CALL, AwardState, Call
 from worker.ports import Admission
 
 _PENDING = AwardState.PENDING.value
@@ -63,6 +64,7 @@ def reclaim(connection: Connection, issuer: str, settle_after: float) -> int:
     return len(sent) + sum(int(row.awards) for row in unsent) + revocations
 
 
+_TOGETHER = 2  # attempts after which fewer and fewer awards share a call
 _SETTLE, _FRESH, _BACKFILLED = range(3)
 _REVOCATIONS = ""  # no badge has this id
 
@@ -190,7 +192,7 @@ def _lease(connection: Connection, admission: Admission, turn: _Turn, at: dateti
     if turn.revoke:
         return revoking.lease(connection, admission, at)
     chosen = (
-        select(awards.c.user_id)
+        select(awards.c.user_id, awards.c.attempts)
         .where(
             awards.c.badge_id == turn.badge_id,
             awards.c.state == _PENDING,
@@ -202,7 +204,9 @@ def _lease(connection: Connection, admission: Admission, turn: _Turn, at: dateti
         .limit(admission.most_per_call)
         .with_for_update(skip_locked=True)
     )
-    user_ids = list(connection.scalars(chosen))
+    user_ids = _together(
+        [(row.user_id, row.attempts) for row in connection.execute(chosen)], turn, admission.most_per_call
+    )
     if not user_ids:
         return None
     lease_id, until = secrets.token_hex(8), at + timedelta(seconds=admission.lease)
@@ -213,6 +217,23 @@ def _lease(connection: Connection, admission: Admission, turn: _Turn, at: dateti
     )
     connection.execute(update(badges).where(badges.c.id == turn.badge_id).values(admitted_at=at))
     return Call(admission.issuer, turn.badge_id, lease_id, len(user_ids), turn.settle, until)
+
+
+def _together(rows: Sequence[tuple[str, int]], turn: _Turn, most: int) -> list[str]:
+    """Return whose awards go in one call, of (user, attempts).
+
+    The more often an award was tried in vain, the fewer go with it, down to itself alone: one that makes the
+    provider fail must not keep the others from being issued for ever. Looking up harms nobody.
+    """
+    if turn.settle:
+        return [user_id for user_id, _ in rows]
+    chosen: list[str] = []
+    for user_id, attempts in rows:
+        most = min(most, max(MOST_PER_CALL >> max(attempts - _TOGETHER, 0), 1))
+        if len(chosen) >= most:
+            break
+        chosen.append(user_id)
+    return chosen
 
 
 def _is_sqlite(connection: Connection) -> bool:

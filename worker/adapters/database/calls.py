@@ -19,6 +19,7 @@ from worker.errors import LeaseLost
 _ISSUING = AwardState.ISSUING.value
 # RFC 5321, section 4.5.3.1: 64 before the @ and 255 behind it. No index holds what anybody may write there.
 _LONGEST_ADDRESS = 320
+_PENDING = AwardState.PENDING
 _ELSEWHERE = "goes to another issuer"
 
 
@@ -38,6 +39,7 @@ def prepare(connection: Connection, lease_id: str) -> tuple[list[LeasedAward], l
             ended[row.user_id] = _taken(other)
         else:
             ready.append(_ready(row, address))
+    ready = _of_one_badgeclass(ready, rows, ended)
     _freeze(connection, ready)
     if ended:
         end(connection, lease_id, ended)
@@ -93,6 +95,21 @@ def _ready(row: Row[Any], address: str) -> LeasedAward:
     badgeclass = row.badgeclass or issue.get("template") or issue["badgeclass"]
     names = (_text(row.first_name) or None, _text(row.last_name) or None)
     return LeasedAward(row.user_id, row.badge_id, row.earned_at, address, badgeclass, row.attempts, *names)
+
+
+def _of_one_badgeclass(
+    ready: list[LeasedAward], rows: Sequence[Row[Any]], ended: dict[str, Ending]
+) -> list[LeasedAward]:
+    """Return the awards of the first one's badge class; the others go with another call.
+
+    One call names one badge class, and awards that are looked up may be frozen at an earlier one.
+    """
+    others = {award.user_id for award in ready if award.badgeclass != ready[0].badgeclass}
+    for row in rows:
+        if row.user_id in others:
+            words = row.last_error
+            ended[row.user_id] = Ending(_PENDING, "goes with another call", words, uncertain=row.uncertain)
+    return [award for award in ready if award.user_id not in others]
 
 
 def _text(value: str | None) -> str:
@@ -166,14 +183,48 @@ def end(connection: Connection, lease_id: str, endings: Mapping[str, Ending]) ->
         awards.c.user_id.in_(endings),
     )
     rows = connection.execute(
-        select(awards.c.user_id, awards.c.badge_id, awards.c.attempts, awards.c.revoke_reason)
+        select(
+            awards.c.user_id, awards.c.badge_id, awards.c.issuer, awards.c.attempts, awards.c.revoke_reason
+        )
         .where(ours)
         .order_by(awards.c.user_id, awards.c.badge_id)
         .with_for_update()
     ).all()
+    endings = {**endings, **_linked_elsewhere(connection, rows, endings)}
     for row in rows:
         _end(connection, row, revoking.instead(endings[row.user_id], row.revoke_reason), at)
     write_history(connection, [entry for row in rows for entry in _entries(row, endings[row.user_id], at)])
+
+
+def _linked_elsewhere(
+    connection: Connection, rows: Sequence[Any], endings: Mapping[str, Ending]
+) -> dict[str, Ending]:
+    """Return how awards end whose assertion is another award's already: a badge's id was changed, say.
+
+    One assertion is one award's. Linking it twice would undo the ends of all others in the call as well.
+    """
+    found = {
+        ending.assertion.assertion_id: row
+        for row in rows
+        if (ending := endings[row.user_id]).assertion is not None
+    }
+    if not found:
+        return {}
+    holders = connection.execute(
+        select(awards.c.user_id, awards.c.badge_id, awards.c.issuer, awards.c.assertion_id).where(
+            awards.c.assertion_id.in_(found)
+        )
+    )
+    return {
+        row.user_id: Ending(AwardState.FAILED, "refused", _linked_to(held), tried=True)
+        for held in holders
+        if (row := found[held.assertion_id]).issuer == held.issuer
+        and (row.user_id, row.badge_id) != (held.user_id, held.badge_id)
+    }
+
+
+def _linked_to(held: Any) -> str:
+    return f"the provider's assertion is linked to badge {held.badge_id} of user {held.user_id} already"
 
 
 def _entries(row: Any, ending: Ending, at: datetime) -> list[Entry]:
@@ -223,14 +274,13 @@ def hand_back(connection: Connection, lease_id: str) -> None:
     at = engine.now(connection)
     revoking.hand_back(connection, lease_id, at)
     ours = (awards.c.lease_id == lease_id, awards.c.state == _ISSUING, awards.c.sent_at.is_(None))
+    # What is released is what was handed back, as the one statement says: an award may be sent just now.
     rows = connection.execute(
-        select(awards.c.user_id, awards.c.badge_id, awards.c.uncertain, awards.c.revoke_reason).where(*ours)
-    ).all()
-    connection.execute(
         update(awards)
         .where(*ours)
         .values(state=AwardState.PENDING.value, lease_id=None, lease_until=None, due_at=at)
-    )
+        .returning(awards.c.user_id, awards.c.badge_id, awards.c.uncertain, awards.c.revoke_reason)
+    ).all()
     certain = [row for row in rows if not row.uncertain]
     for row in certain:
         release(connection, row)

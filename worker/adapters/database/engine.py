@@ -12,8 +12,20 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, 
 from worker.errors import ConfigurationError, DatabaseUnavailable, Unstorable
 
 _READ_ONLY = "read_only"
-# PostgreSQL's SQLSTATE classes and codes that time mends: connection, rollback, resources, shutdown, locks.
-_TIME_MENDS = ("08", "40", "53", "57P", "55P03", "58", "25P03")
+# PostgreSQL's SQLSTATE classes and codes that time mends: connection, rollback, resources, shutdown, locks,
+# a statement that was cancelled, a transaction that lay idle, a server that only reads after a failover.
+_TIME_MENDS = ("08", "40", "53", "57P", "57014", "55P03", "58", "25P03", "25006")
+_TOO_MUCH = "54"  # a limit of the server's, which no other try gets under
+
+# A consumer that vanished in the middle of a batch must not hold the rules for hours, nor one hang for hours
+# on a server that vanished.
+_SESSION = "-c timezone=UTC -c idle_in_transaction_session_timeout=60000"
+_KEEPALIVE = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # ms
+}
 
 
 def make_engine(database_url: str, pool_size: int = 5) -> Engine:
@@ -33,7 +45,8 @@ def make_engine(database_url: str, pool_size: int = 5) -> Engine:
             max_overflow=10,
             pool_pre_ping=True,
             connect_args={
-                "options": "-c timezone=UTC",
+                "options": _SESSION,
+                **_KEEPALIVE,
                 "connect_timeout": 10,
                 "application_name": "badge-worker",
             },
@@ -87,6 +100,8 @@ def translated() -> Iterator[None]:
     except (exc.DataError, UnicodeEncodeError) as error:
         raise Unstorable(_first_line(error)) from error
     except exc.DBAPIError as error:
+        if _state(error).startswith(_TOO_MUCH):
+            raise Unstorable(_first_line(error.orig)) from error
         if error.connection_invalidated or _time_mends(error):
             raise DatabaseUnavailable(_first_line(error.orig)) from error
         raise
@@ -95,12 +110,16 @@ def translated() -> Iterator[None]:
 
 
 def _time_mends(error: exc.DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None)
-    if state is not None:
-        return str(state).startswith(_TIME_MENDS)
+    if state := _state(error):
+        return state.startswith(_TIME_MENDS)
     # Without a state: PostgreSQL could not be reached, or SQLite is busy or its disk full.
     schema = "no such table" in str(error.orig) or "no such column" in str(error.orig)
     return isinstance(error, (exc.OperationalError, exc.InterfaceError)) and not schema
+
+
+def _state(error: exc.DBAPIError) -> str:
+    """Return PostgreSQL's SQLSTATE, or nothing."""
+    return str(getattr(error.orig, "sqlstate", None) or "")
 
 
 def _first_line(error: BaseException | None) -> str:

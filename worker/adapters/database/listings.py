@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select, update
 
 from worker.adapters.database import engine
 from worker.adapters.database.history import OPERATOR, Entry, write_history
+from worker.adapters.database.revoking import release
 from worker.adapters.database.schema import award_history, awards, badges, dead_letters, users
 from worker.awards import AwardRow, AwardState
 
@@ -105,12 +106,20 @@ def retry(connection: Connection, wanted: AwardFilter) -> list[tuple[str, str]]:
     with_address = select(users.c.user_id).where(users.c.email.is_not(None))
     failed = [*_conditions(wanted), awards.c.state == AwardState.FAILED.value]
     rows = connection.execute(
-        select(awards, awards.c.user_id.in_(with_address).label("addressed"))
+        select(awards, badges.c.definition, awards.c.user_id.in_(with_address).label("addressed"))
+        .join(badges, badges.c.id == awards.c.badge_id)
         .where(*failed)
         .order_by(awards.c.user_id, awards.c.badge_id)
-        .with_for_update()
+        .with_for_update(of=awards)
     ).all()
     for row in rows:
+        if _was_looked_up_elsewhere(row):
+            release(connection, row)
+            connection.execute(
+                update(awards)
+                .where(awards.c.user_id == row.user_id, awards.c.badge_id == row.badge_id)
+                .values(uncertain=False)
+            )
         connection.execute(
             update(awards)
             .where(awards.c.user_id == row.user_id, awards.c.badge_id == row.badge_id)
@@ -119,6 +128,15 @@ def retry(connection: Connection, wanted: AwardFilter) -> list[tuple[str, str]]:
     pairs = [(row.user_id, row.badge_id) for row in rows]
     write_history(connection, [Entry(*pair, at, "put back", actor=OPERATOR) for pair in pairs])
     return pairs
+
+
+def _was_looked_up_elsewhere(row: Any) -> bool:
+    """Return whether the award failed when it was looked up in a badge class that its badge has no more.
+
+    The provider refused even to look there; a person has named another class since, so it starts afresh.
+    """
+    issue = row.definition.get("issue") or {}
+    return bool(row.uncertain and row.badgeclass not in {issue.get("badgeclass"), issue.get("template")})
 
 
 def _again(row: Any) -> AwardState:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from worker.adapters.database import engine
 from worker.adapters.database.arrays import INSTANT, TEXT, Rows
@@ -75,6 +75,21 @@ class RulesChange(Decisions):
                 {"id": name, "definition": fields, "updated_at": at} for name, fields in definitions.items()
             ]
             self.connection.execute(insert(issuers), rows)
+
+    def hold_issuers(self, dropped: Collection[str]) -> None:
+        """Take the row at which dispatchers take turns, so that none admits anything meanwhile."""
+        rows = select(issuers.c.id).where(issuers.c.id.in_(dropped)).order_by(issuers.c.id)
+        self.connection.execute(rows.with_for_update())
+
+    def unsettled(self, dropped: Collection[str]) -> dict[str, int]:
+        """Count, by issuer, the awards that these issuers have yet to deal with."""
+        done = (AwardState.ISSUED, AwardState.REVOKED, AwardState.EARNED)
+        rows = self.connection.execute(
+            select(awards.c.issuer, func.count())
+            .where(awards.c.issuer.in_(dropped), awards.c.state.not_in([state.value for state in done]))
+            .group_by(awards.c.issuer)
+        )
+        return {row[0]: row[1] for row in rows}
 
     def save_badge(self, badge: StoredBadge, status: str, issuer: str | None) -> None:
         """Store a new or changed badge."""

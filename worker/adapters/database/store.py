@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, select, update
 
 from worker.adapters.database import admission, asking, calls, engine, listings, revoking
+from worker.adapters.database.alone import Work, alone
 from worker.adapters.database.batch import Batch
 from worker.adapters.database.candidates import find_candidates
 from worker.adapters.database.listings import AwardFilter, BadgeRow, DeadLetter, HistoryRow
@@ -38,6 +39,10 @@ class Database:
             yield Batch(connection)
 
     # Time and change
+
+    def alone(self, work: Work) -> AbstractContextManager[bool]:
+        """Give True to the one process that does this work now, False to the others."""
+        return alone(self.engine, work)
 
     @contextmanager
     def sweep(self) -> Iterator[Sweep]:

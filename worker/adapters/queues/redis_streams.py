@@ -85,6 +85,7 @@ class RedisStreamQueue:
         self._min_idle, self._stale_after = min_idle, stale_after
         self._held = Held(self._touch, refresh_every)
         self._next_tidying = 0.0
+        self._next_look = time.monotonic() + self._min_idle
 
     def read(self, limit: int, wait: float) -> Sequence[Message]:
         """Return up to `limit` messages; empty-handed, wait up to `wait` seconds for the first."""
@@ -164,8 +165,15 @@ class RedisStreamQueue:
             raise
 
     def _take(self, limit: int, wait: float) -> list[Message]:
-        """Read what is new, else take over what a dead consumer left: not before our own hands are empty."""
-        entries = self._with_group(lambda: self._read_new(limit, wait))
+        """Read what is new, or take over what a dead consumer left: only while our own hands are empty.
+
+        Now and then we look for that first: under steady traffic there is always something new.
+        """
+        entries: list[Any] = []
+        if not self._held and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + self._min_idle
+            entries = self._with_group(lambda: self._claim_abandoned(limit))
+        entries = entries or self._with_group(lambda: self._read_new(limit, wait))
         if not entries and not self._held:
             entries = self._with_group(lambda: self._claim_abandoned(limit))
         return [Message(_body(fields), entry_id.decode()) for entry_id, fields in entries]
