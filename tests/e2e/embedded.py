@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import redis
 
 from tests.support.bodies import enrolled, registered
 from tests.support.processes import descendants
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "worker")
+UP = "logs       .badge-worker"  # the last line that `up` prints when it is up
 PATIENCE = 60.0  # seconds; a busy machine may be slow, and nothing here is a matter of time
 
 
@@ -72,19 +74,27 @@ class Up:
         described: dict[str, Any] = json.loads(self.run_file.read_text())
         return described
 
+    @property
+    def database(self) -> Path:
+        return self.folder / ".badge-worker" / "badge-worker.db"
+
     def publish(self, *bodies: bytes) -> None:
         """Put events on the queue as soon as it can be reached."""
         with connect(self.described()["variables"]["BADGE_WORKER_EVENTS_URL"].split("?")[0]) as client:
+            wait_until(lambda: answers(client), PATIENCE, "a queue that can be reached")
             for body in bodies:
                 client.xadd("badge-events", {"event": body})
 
-    def sandbox(self, path: str) -> Any:
-        return httpx.get(f"{self.described()['urls']['sandbox']}{path}", timeout=10).json()
+    def sandbox_faults(self, *rules: dict[str, Any]) -> None:
+        """Let calls to the sandbox go wrong."""
+        url = self.described()["urls"]["sandbox"]
+        httpx.post(f"{url}/sandbox/faults", json=rules).raise_for_status()
 
     def holds(self, user_id: str) -> bool:
         """Say whether the sandbox holds an assertion for a person, if it can be asked."""
+        url = self.described()["urls"]["sandbox"]
         try:
-            held = self.sandbox("/sandbox/assertions")
+            held = httpx.get(f"{url}/sandbox/assertions", timeout=10).json()
         except httpx.TransportError:
             return False
         return f"{user_id}@example.org" in [each["recipient"] for each in held]
@@ -99,11 +109,19 @@ class Up:
         return part_in(self.folder / ".badge-worker", name)
 
 
+def answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+# A word that the command of this part alone has in it.
 WORDS = {
     "valkey": "valkey-server",
     "sandbox": "sandbox",
     "consumer": "consume",
-    "worker": "worker",
+    "worker": "--without-gossip",
     "beat": "beat",
 }
 
@@ -139,7 +157,7 @@ def prepared(folder: Path) -> Path:
 def start_up(spawn: Spawn, folder: Path, **settings: str) -> Up:
     """Start `up` there and wait until it says that it is."""
     process = spawn([*PROGRAM, "up"], no_settings(folder) | settings, folder)
-    process.wait_for("badge-worker is up", PATIENCE)
+    process.wait_for(UP, PATIENCE)
     return Up(folder, process)
 
 

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
     from tests.support.services import Postgres
 
-# One deployment for all of them: it is started once.
-pytestmark = pytest.mark.xdist_group("deployment")
-
 MONTH = 30 * 86400
 SAMPLES = 20
 FLOWER_USER = ("operator", f"{SECRET_MARK}-flower")
@@ -66,6 +63,7 @@ def definitions() -> dict[str, Any]:
     return {"issuers": {"academy": issuer}, "badges": badges}
 
 
+# Started once for all of them.
 @pytest.fixture(scope="module")
 def deployment(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("deployment")
@@ -175,7 +173,8 @@ def test_flower_lists_tasks_with_their_names_and_without_addresses(deployment: D
         return [task for task in tasks if task["name"] == "awards.issue" and task["state"] == "SUCCESS"]
 
     tasks = wait_until(listed, PATIENCE, "a task in Flower")
-    assert all(task["kwargs"].startswith("{'issuer': 'academy', 'badge': 'starter'") for task in tasks)
+    assert all("'issuer': 'academy'" in task["kwargs"] for task in tasks)
+    assert all("'badge': 'starter'" in task["kwargs"] for task in tasks)
     assert ADDRESS_MARK not in json.dumps(tasks)
     assert httpx.get(f"{url}/api/tasks", timeout=10).status_code == httpx.codes.UNAUTHORIZED
 
@@ -194,7 +193,7 @@ def test_no_process_ever_prints_an_address_or_a_secret(deployment: Deployment) -
     awaited = [["failed"], ["failed"]]
     wait_until(lambda: [*map(deployment.states, ("second", "third"))] == awaited, PATIENCE, "two refusals")
 
-    for name in ("flower", "worker", "beat", "consumer", "sandbox"):
+    for name in deployment.processes:
         deployment.stop(name)
 
     printed = deployment.output()

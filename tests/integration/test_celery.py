@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from ast import literal_eval
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ class TestNudging:
         (message,) = messages(redis_client, "dispatch")
         expires = datetime.fromisoformat(message["headers"]["expires"])
         assert message["headers"]["task"] == "awards.dispatch"
-        assert expires < datetime.now(UTC) + timedelta(seconds=3)
+        assert expires < datetime.now(UTC) + MINUTE
 
     def test_nudges_do_not_pile_up_without_a_worker(self, celery: Celery, redis_client: redis.Redis) -> None:
         clock = iter(range(0, 10**6, 100))
@@ -140,16 +141,19 @@ class TestSending:
     def test_a_call_is_a_message_with_the_lease_and_ends_with_it(
         self, celery: Celery, redis_client: redis.Redis
     ) -> None:
-        until = datetime.now(UTC) + MINUTE
+        until = datetime.now(UTC) + 10 * MINUTE
 
         CeleryDispatch(celery).send(call(until))
 
         (message,) = messages(redis_client, "awards")
         expires = datetime.fromisoformat(message["headers"]["expires"])
-        assert message["headers"]["kwargsrepr"] == (
-            "{'issuer': 'academy', 'badge': 'badge', 'awards': 1, 'lease': 'a-lease'}"
-        )
-        assert abs(expires - until) < timedelta(seconds=5)
+        assert literal_eval(message["headers"]["kwargsrepr"]) == {
+            "issuer": "academy",
+            "badge": "badge",
+            "awards": 1,
+            "lease": "a-lease",
+        }
+        assert abs(expires - until) < MINUTE
 
     def test_a_broker_that_is_away_is_an_error_that_time_mends(self) -> None:
         app = make_celery(lambda: f"redis://127.0.0.1:{free_port()}/0")

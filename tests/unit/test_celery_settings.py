@@ -100,10 +100,8 @@ def test_a_misspelt_queue_is_refused(celery: Celery) -> None:
 
 
 @pytest.mark.parametrize("tick", TICKS)
-def test_a_tick_expires_before_the_next_one(tick: str) -> None:
-    entry = TICKS[tick]
-
-    assert 0 < entry["options"]["expires"] <= entry["schedule"]
+def test_a_tick_of_long_ago_is_worth_nothing(tick: str) -> None:
+    assert 0 < TICKS[tick]["options"]["expires"] < 60
 
 
 def test_beat_sends_ticks_to_tasks_that_there_are(celery: Celery) -> None:
@@ -114,7 +112,7 @@ def test_beat_sends_ticks_to_tasks_that_there_are(celery: Celery) -> None:
 
 def test_the_dispatcher_runs_every_second_and_nudges_outlive_one_round() -> None:
     assert TICKS["dispatch"]["schedule"] == 1.0
-    assert TICKS["dispatch"]["schedule"] <= _FRESH < 10
+    assert TICKS["dispatch"]["schedule"] <= _FRESH < 60
 
 
 @pytest.mark.parametrize(

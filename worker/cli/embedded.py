@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 30.0  # seconds for the sandbox to answer
-STOP_TIMEOUT = 10.0  # seconds for all parts together to finish what they have in hand
+STOP_TIMEOUT = 6.0  # seconds for all parts together to finish what they have in hand
 LOCK_TIMEOUT = 1.0  # seconds; other commands look at the lock for an instant
 RUN_FILE = "run.json"
 
