@@ -12,15 +12,24 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from worker.errors import ConfigurationError
 
 PREFIX = "BADGE_WORKER_"
 HOME = Path(".badge-worker")  # where `up` keeps its data, in the folder where it runs
 _ISSUER = "ISSUER_"
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("a time zone's name, please, such as Europe/Vienna") from None
+    return name
 
 
 class Settings(BaseModel):
@@ -43,7 +52,7 @@ class Settings(BaseModel):
     web_host: str = "127.0.0.1"
     web_port: Annotated[int, Field(ge=1, le=65535)] = 8000
     metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    time_zone: str = "UTC"
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     opigno_webhook_secret: SecretStr | None = None
     graphql_explorer: bool = False
     log_format: Literal["console", "json"] | None = None
@@ -69,14 +78,13 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     """Read the settings; raises ConfigurationError with one line naming the variable that is wrong."""
     here = folder or Path.cwd()
     found: dict[str, str] = {}
-    dotenv = {name: value or "" for name, value in dotenv_values(here / ".env").items()}
-    for source in (running(here), dotenv, os.environ if environment is None else environment):
+    for source in (running(here), _dotenv(here / ".env"), os.environ if environment is None else environment):
         found |= _ours(source)
     values: dict[str, Any] = {"issuer": {}}
     for name, value in found.items():
         if name.startswith(_ISSUER):
             values["issuer"][name.removeprefix(_ISSUER)] = value
-        elif name.lower() in Settings.model_fields and name != "ISSUER" and value.strip():
+        elif name.lower() in Settings.model_fields and name != "ISSUER":
             values[name.lower()] = value
     try:
         return Settings.model_validate(values)
@@ -90,10 +98,10 @@ def running(folder: Path) -> dict[str, str]:
     if not is_locked(home / "lock"):
         return {}
     try:
-        variables = json.loads((home / "run.json").read_text())["variables"]
-    except (OSError, ValueError, KeyError):  # it is just starting, or just ending
+        variables = json.loads((home / "run.json").read_text())["variables"].items()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # it is just starting, or ending
         return {}
-    return {str(name): str(value) for name, value in variables.items()}
+    return {str(name): str(value) for name, value in variables}
 
 
 def is_locked(path: Path) -> bool:
@@ -101,16 +109,30 @@ def is_locked(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:  # there is none, or it is none of ours
+        return False
     return False
 
 
+def _dotenv(path: Path) -> dict[str, str]:
+    try:
+        return {name: value or "" for name, value in dotenv_values(path).items()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path.name}: cannot be read: {error}") from None
+
+
 def _ours(source: Mapping[str, str]) -> dict[str, str]:
-    """Return our variables without the prefix, with the contents of the files that `…_FILE` ones name."""
-    named = {name.removeprefix(PREFIX): value for name, value in source.items() if name.startswith(PREFIX)}
+    """Return our variables without the prefix, with the contents of the files that `…_FILE` ones name.
+
+    An empty one is as good as none: composed deployments pass on what is not set so.
+    """
+    named = {
+        name.removeprefix(PREFIX): value.strip()
+        for name, value in source.items()
+        if name.startswith(PREFIX) and value.strip()
+    }
     found = {name: value for name, value in named.items() if not _names_file(name)}
     for name in named.keys() - found.keys():
         target = name.removesuffix("_FILE")
@@ -120,6 +142,8 @@ def _ours(source: Mapping[str, str]) -> dict[str, str]:
             found[target] = Path(named[name]).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{PREFIX}{name}: cannot read {named[name]}: {error}") from None
+        if not found[target]:
+            raise ConfigurationError(f"{PREFIX}{name}: nothing stands in {named[name]}")
     return found
 
 
@@ -131,4 +155,4 @@ def _names_file(name: str) -> bool:
 def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     name = "_".join(str(step) for step in first["loc"]).upper()
-    return f"{PREFIX}{name}: {first['msg']}"
+    return f"{PREFIX}{name}: {first['msg'].removeprefix('Value error, ')}"
