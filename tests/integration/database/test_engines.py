@@ -16,7 +16,7 @@ from tests.support.ports import free_port
 from tests.support.running import Running
 from worker.activities import Kind
 from worker.adapters.database.engine import make_engine, reading, transaction
-from worker.errors import ConfigurationError, DatabaseUnavailable
+from worker.errors import ConfigurationError, DatabaseUnavailable, Unstorable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,18 +103,27 @@ def test_a_connection_that_is_cut_is_told_as_unavailable_and_replaced(postgres: 
     assert postgres.ingest(posted(1, "ada", "p")).events == 1
 
 
-MENDED = ["40001", "40P01", "53300", "53100", "57P01", "55P03", "08006", "25P03"]
-CANCELLED = "57014"  # by somebody, on purpose
+MENDED = ["40001", "40P01", "53300", "53100", "57P01", "57014", "55P03", "08006", "25P03", "25006"]
+NOT_MENDED = ["42501", "23505", "XX000"]
 
 
-@pytest.mark.parametrize("state", [*MENDED, CANCELLED])
+@pytest.mark.parametrize("state", [*MENDED, *NOT_MENDED])
 def test_what_time_mends_is_told_as_unavailable(postgres: Ground, state: str) -> None:
-    fails = text(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$")
-
-    with pytest.raises(Exception, match="no") as told, transaction(postgres.engine) as connection:
-        connection.execute(fails)
+    with pytest.raises(Exception, match="no") as told:
+        fail_with(postgres, state)
 
     assert isinstance(told.value, DatabaseUnavailable) == (state in MENDED)
+
+
+@pytest.mark.parametrize("state", ["22000", "22P05", "54000"])
+def test_what_no_other_try_can_keep_is_told_as_unstorable(postgres: Ground, state: str) -> None:
+    with pytest.raises(Unstorable):
+        fail_with(postgres, state)
+
+
+def fail_with(ground: Ground, state: str) -> None:
+    with transaction(ground.engine) as connection:
+        connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$"))
 
 
 def test_an_error_of_ours_is_not_taken_for_an_outage(ground: Ground) -> None:
