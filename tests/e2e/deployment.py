@@ -119,6 +119,13 @@ class Deployment:
             rows = connection.execute("SELECT state FROM awards WHERE user_id = %s", [user_id])
             return [row[0] for row in rows]
 
+    def tokens(self) -> list[str]:
+        """Return the tokens that the processes share."""
+        with connect(self.env["BADGE_WORKER_REDIS_URL"]) as client:
+            keys = [key for key in client.scan_iter() if client.type(key) == b"hash"]
+            held = [client.hget(key, "token") for key in keys]
+        return [token.decode() for token in held if isinstance(token, bytes)]
+
     def output(self) -> str:
         """Return everything that any process of this deployment has printed."""
         return "".join(each.output() for each in self.started)

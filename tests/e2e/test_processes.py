@@ -27,10 +27,11 @@ from tests.e2e.deployment import (
 )
 from tests.support.bodies import enrolled, event, registered, updated
 from tests.support.waiting import wait_until
-from worker.adapters.embedded import start_valkey
+from worker.adapters.embedded import free_port, start_valkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.services import Postgres
 
@@ -65,7 +66,7 @@ def definitions() -> dict[str, Any]:
 
 # Started once for all of them.
 @pytest.fixture(scope="module")
-def deployment(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def everything(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("deployment")
     with ExitStack() as stack:
         database_url = stack.enter_context(postgres_server.database())
@@ -80,10 +81,11 @@ def deployment(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFacto
         yield made
 
 
-@pytest.fixture(autouse=True)
-def _shown(deployment: Deployment, request: pytest.FixtureRequest) -> None:
-    """Show what every process printed when a test fails."""
-    request.node.stash[SPAWNED] = deployment.started
+@pytest.fixture
+def deployment(everything: Deployment, request: pytest.FixtureRequest) -> Deployment:
+    """What every process printed is shown when the test fails."""
+    request.node.stash[SPAWNED] = everything.started
+    return everything
 
 
 def starts(user_id: str, email: str | None = None) -> list[bytes]:
@@ -193,6 +195,7 @@ def test_no_process_ever_prints_an_address_or_a_secret(deployment: Deployment) -
     awaited = [["failed"], ["failed"]]
     wait_until(lambda: [*map(deployment.states, ("second", "third"))] == awaited, PATIENCE, "two refusals")
 
+    tokens = deployment.tokens()
     for name in deployment.processes:
         deployment.stop(name)
 
@@ -201,3 +204,22 @@ def test_no_process_ever_prints_an_address_or_a_secret(deployment: Deployment) -
     assert "award.failed" in printed
     assert ADDRESS_MARK not in printed
     assert SECRET_MARK not in printed
+    assert tokens
+    assert not [token for token in tokens if token in printed]
+
+
+def test_neither_does_one_that_cannot_reach_anything(tmp_path: Path) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    with ExitStack() as stack:
+        broken = Deployment(
+            stack, tmp_path, f"postgresql+psycopg://me@{nowhere}/none", f"redis://{nowhere}/0"
+        )
+        broken.start("consumer", *CONSUMER).wait_for("consumer.waits", PATIENCE)
+        broken.start("worker", *WORKER).wait_for("Cannot connect", PATIENCE)
+        broken.start("beat", *BEAT).wait_for("Connection error", PATIENCE)
+
+        codes = [broken.stop(name) for name in ("consumer", "beat", "worker")]
+
+    assert codes == [128 + signal.SIGTERM, 0, 0]
+    assert SECRET_MARK not in broken.output()
+    assert "Traceback" not in broken.output()
