@@ -436,8 +436,8 @@ class Books(Protocol):
     ) -> list[Standing]:
         """Return awards that were issued before an instant, in the order of (user, badge) after `after`."""
 
-    def adopt(self, award: Standing, held: Held) -> bool:
-        """Link an award to an assertion."""
+    def adopt(self, issuer: str, award: Standing, held: Held) -> bool:
+        """Link an award to an assertion of this issuer."""
 
     def lose(self, award: Standing) -> bool:
         """Let an award be issued again whose assertion is lost."""

@@ -167,7 +167,7 @@ class Reconciling:
             return
         self._note(
             self._difference(DifferenceKind.UNLINKED, award, first.assertion, f"the award is {award.state}"),
-            lambda: self._books.adopt(award, first),
+            lambda: self._books.adopt(self._issuer_id, award, first),
         )
         for each in others:
             self._surplus(award, each.assertion)
@@ -182,7 +182,7 @@ class Reconciling:
         if award.assertion_id not in there:
             self._note(
                 self._difference(DifferenceKind.LOST, award, assertion, "another one is there"),
-                lambda: self._books.adopt(award, held),
+                lambda: self._books.adopt(self._issuer_id, award, held),
             )
         elif assertion.assertion_id in there and _is_live(there[award.assertion_id]):
             self._surplus(award, assertion)
@@ -240,7 +240,7 @@ class Reconciling:
             "another one is there" if others else "to be issued again",
         )
         if others:
-            self._note(gone, lambda: self._books.adopt(award, Held(badgeclass, others[0])))
+            self._note(gone, lambda: self._books.adopt(self._issuer_id, award, Held(badgeclass, others[0])))
         else:
             self._note(gone, lambda: self._books.lose(award))
 

@@ -220,7 +220,7 @@ def test_an_award_that_changed_since_is_left_alone(world: World) -> None:
 
     assert not books.lose(award)
     assert not books.revoked_there(award, "by hand")
-    assert not books.adopt(award, Held(CLASS, world.adas))
+    assert not books.adopt("academy", award, Held(CLASS, world.adas))
     assert stored(world.ground, "ada", "state") == ("revoking",)
 
 
@@ -269,6 +269,15 @@ def test_an_award_that_is_being_sent_finds_its_assertion_by_itself(
     world.held("X1", "cid")
 
     assert world.found(fix=True) == []
+
+
+def test_an_award_belongs_to_the_issuer_whose_assertion_it_is_linked_to(world: World) -> None:
+    award_due(world.ground, "cid")
+    change(world.ground, ["cid"], issuer="partner")
+    world.held("X1", "cid")
+
+    assert world.found(fix=True) == [("unlinked", "cid", True)]
+    assert stored(world.ground, "cid", "issuer", "assertion_id") == ("academy", "X1")
 
 
 def test_of_two_users_with_one_address_the_one_it_was_sent_for_has_it(world: World) -> None:

@@ -103,11 +103,12 @@ class Books:
 
     # Mending. Each says whether the award was still as it was compared.
 
-    def adopt(self, award: Standing, held: Held) -> bool:
-        """Link an award to an assertion: one that was not sent, or whose own assertion is lost."""
+    def adopt(self, issuer: str, award: Standing, held: Held) -> bool:
+        """Link an award to an assertion of this issuer: one not sent, or whose own assertion is lost."""
         assertion = held.assertion
         values: dict[str, Any] = {
             "state": AwardState.ISSUED.value,
+            "issuer": issuer,
             "assertion_id": assertion.assertion_id,
             "assertion_url": assertion.url,
             "recipient": assertion.recipient,
