@@ -7,9 +7,10 @@ import sys
 from typing import Any, NoReturn
 
 import structlog
-from celery.signals import setup_logging, task_postrun, task_prerun, worker_ready
+from celery.signals import celeryd_init, setup_logging, task_postrun, task_prerun, worker_ready
 
 from worker.adapters.celery_app import TICKS, check_broker, make_celery
+from worker.bootstrap import Services
 from worker.errors import ConfigurationError
 from worker.logs import configure_logging
 from worker.settings import Settings, load_settings
@@ -43,6 +44,19 @@ app.conf.imports = ("worker.tasks.awards", "worker.tasks.rules")
 
 # Lines below warnings that come every second and say nothing, or that a task has said better itself.
 _EVERYDAY = (*(str(tick["task"]) for tick in TICKS.values()), "raised expected")
+
+
+@celeryd_init.connect
+def _check_settings(**_: Any) -> None:
+    """End a task worker with one line if it could never do its work; nothing connects."""
+    try:
+        here = Services(_settings())
+        here.database.engine.dispose()
+        here.permits({})
+    except ConfigurationError as error:
+        _end(error)
+    except ValueError:  # its words may hold parts of a password
+        _end(ConfigurationError("BADGE_WORKER_REDIS_URL: not an address of Redis; use redis://host:6379/2"))
 
 
 @setup_logging.connect

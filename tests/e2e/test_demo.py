@@ -118,6 +118,18 @@ def test_a_signal_ends_it_with_its_own_code_and_nothing_stays(
     assert "Traceback" not in process.output()
 
 
+def test_impatience_leaves_no_process_either(spawn: Spawn, tmp_path: Path) -> None:
+    with no_process_left():
+        process = demo(spawn, tmp_path)
+        reach("beat starts", tmp_path, process)
+
+        while process.process.poll() is None:
+            process.signal(signal.SIGINT)
+
+    assert process.wait() == 128 + signal.SIGINT
+    assert "Traceback" not in process.output()
+
+
 def test_without_its_broker_it_fails_and_says_so(spawn: Spawn, tmp_path: Path) -> None:
     with no_process_left():
         process = demo(spawn, tmp_path)

@@ -27,9 +27,8 @@ from worker.adapters.database.migrations import upgrade
 from worker.adapters.embedded import RunningServer, free_port, start_valkey
 from worker.adapters.redis_connection import connect
 from worker.applying import apply
-from worker.awards import Call, RevocationAnswer, Which
+from worker.awards import Call
 from worker.errors import QueueUnavailable
-from worker.revoking import ask
 from worker.sandbox import SandboxOptions, SeedBadgeClass, running
 
 if TYPE_CHECKING:
@@ -350,34 +349,30 @@ def test_a_task_without_its_database_says_so_in_one_line(world: World, celery: C
     assert "raised expected" not in worker.output()
 
 
-@pytest.mark.parametrize("command", [WORKER, BEAT], ids=["worker", "beat"])
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("command", "variable", "value", "said"),
     [
-        pytest.param({"BROKER_URL": ""}, "BADGE_WORKER_BROKER_URL: missing", id="missing"),
-        pytest.param({"BROKER_URL": "nonsense://hidden@host"}, "BADGE_WORKER_BROKER_URL: not a", id="wrong"),
+        pytest.param(WORKER, "BROKER_URL", "", "missing", id="worker, no broker"),
+        pytest.param(WORKER, "BROKER_URL", "nonsense://hidden@host", "not a", id="worker, no such broker"),
+        pytest.param(WORKER, "REDIS_URL", "", "missing", id="worker, no Redis"),
+        pytest.param(WORKER, "REDIS_URL", "nonsense://hidden@host", "not an", id="worker, no such Redis"),
+        pytest.param(WORKER, "DATABASE_URL", "mysql://hidden@host/x", "", id="worker, no such database"),
+        pytest.param(WORKER, "TIME_ZONE", "Mars/Base", "a time zone", id="worker, any other setting"),
+        pytest.param(BEAT, "BROKER_URL", "", "missing", id="beat, no broker"),
     ],
 )
 def test_a_wrong_setting_ends_a_celery_command_with_one_line(
-    world: World, command: tuple[str, ...], settings: dict[str, str], said: str
+    world: World, command: tuple[str, ...], variable: str, value: str, said: str
 ) -> None:
-    started = world.start(*command, **settings)
+    started = world.start(*command, **{variable: value})
 
-    assert started.wait() == 2
-    assert started.output().startswith(f"badge-worker: {said}")
+    assert started.wait(PATIENCE) == 2
+    assert started.output().startswith(f"badge-worker: BADGE_WORKER_{variable}: {said}")
     assert len(started.output().splitlines()) == 1
+    assert "hidden" not in started.output()
 
 
-def test_a_task_worker_revokes_what_an_operator_asked_for(world: World) -> None:
-    world.has_due("ada")
-    worker = world.start(*WORKER)
-    wait_until(lambda: world.ground.states() == {"ada": "issued"}, PATIENCE, "the award is issued")
+def test_beat_needs_neither_redis_nor_a_database(world: World, redis_client: redis.Redis) -> None:
+    world.start(*BEAT, REDIS_URL="", DATABASE_URL="")
 
-    asked = list(ask(world.ground.database, Which("starter"), "a mistake"))
-    CeleryDispatch(make_celery(lambda: world.redis_url)).nudge()
-    wait_until(lambda: world.ground.states() == {"ada": "revoked"}, PATIENCE, "the award is revoked")
-
-    (held,) = httpx.get(f"{world.sandbox_url}/sandbox/assertions").json()
-    assert [each.answer for each in asked] == [RevocationAnswer.QUEUED]
-    assert (held["revoked"], held["revocationReason"]) == (True, "a mistake")
-    assert [line["task"] for line in lines(worker, "award.revoked")] == ["awards.revoke"]
+    wait_until(lambda: redis_client.llen(KEYS + "dispatch"), PATIENCE, "a tick")
