@@ -80,11 +80,11 @@ def test_no_results_are_kept(celery: Celery) -> None:
 
 
 def test_every_task_goes_to_a_queue_that_a_worker_reads_by_default(celery: Celery) -> None:
-    tasks = [awards.dispatch, awards.issue, awards.look_up, rules.sweep, rules.backfill]
+    tasks = [awards.dispatch, awards.issue, awards.look_up, awards.revoke, rules.sweep, rules.backfill]
 
     queues = [celery.amqp.router.route({}, task.name)["queue"].name for task in tasks]
 
-    assert queues == ["dispatch", "awards", "awards", "rules", "rules"]
+    assert queues == ["dispatch", "awards", "awards", "awards", "rules", "rules"]
     assert set(celery.amqp.queues.consume_from) == {"dispatch", "awards", "rules"}
 
 

@@ -70,7 +70,7 @@ def test_what_nobody_expected_leaves_a_traceback(celery: Celery, caplog: pytest.
 
 @pytest.mark.parametrize(
     "task",
-    [awards.dispatch, awards.issue, awards.look_up, rules.sweep, rules.backfill],
+    [awards.dispatch, awards.issue, awards.look_up, awards.revoke, rules.sweep, rules.backfill],
     ids=lambda task: str(task.name),
 )
 def test_every_task_of_ours_ends_so(task: Any) -> None:
