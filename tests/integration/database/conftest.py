@@ -1,47 +1,28 @@
-"""Ground to try the database side on: a migrated database of one's own for each test, quickly copied."""
+"""Ground to try the database side on: a database of each kind, with its schema and nothing else in it."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import text
 
 from tests.support.ground import Ground
 from worker.adapters.database.engine import make_engine
 from worker.adapters.database.migrations import upgrade
+from worker.adapters.database.schema import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.services import Postgres
 
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres_server: Postgres) -> Iterator[str]:
-    """Give the name of a database with the newest schema, to be copied."""
-    with postgres_server.database() as url:
-        _migrated(url)
-        name = make_url(url).database
-        assert name
-        yield name
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a database file with the newest schema, to be copied."""
-    file = tmp_path_factory.mktemp("sqlite") / "template.db"
-    _migrated(f"sqlite:///{file}")
-    return file
-
-
-def _migrated(url: str) -> None:
-    engine = make_engine(url)
-    upgrade(engine)
-    engine.dispose()
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 # where it is there, a commit need not wait for a disk
 
 
 @contextmanager
@@ -51,23 +32,71 @@ def _ground(url: str) -> Iterator[Ground]:
     engine.dispose()
 
 
+def _migrated(url: str) -> None:
+    with _ground(url) as ground:
+        upgrade(ground.engine)
+
+
+# PostgreSQL: making a database takes longer than most tests, so each test process has two, and empties them.
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: Postgres) -> Iterator[str]:
+    with postgres_server.database() as url:
+        _migrated(url)
+        yield url
+
+
+@pytest.fixture
+def postgres(migrated_postgres: str) -> Iterator[Ground]:
+    """PostgreSQL as it is after the migrations; whoever changes its schema asks for `own_postgres`."""
+    with _ground(migrated_postgres) as ground:
+        _empty(ground)
+        yield ground
+
+
+def _empty(ground: Ground) -> None:
+    """Make the tables as the migrations leave them; whoever still holds a lock loses it."""
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    with ground.engine.begin() as connection:
+        connection.execute(text(f"{others} AND pid <> pg_backend_pid()"))
+        for table in metadata.sorted_tables:
+            if table.name != "rulebook":
+                connection.execute(table.delete())
+        connection.execute(text("UPDATE rulebook SET version = 0, swept_to = now()"))
+
+
+@pytest.fixture
+def own_postgres(postgres_url: str) -> Iterator[Ground]:
+    """PostgreSQL that is thrown away afterwards."""
+    _migrated(postgres_url)
+    with _ground(postgres_url) as ground:
+        yield ground
+
+
+# SQLite: a copy of one file is quickly made.
+
+
+@pytest.fixture(scope="session")
+def sqlite_files() -> Iterator[Path]:
+    """Return a folder with a migrated database file to be copied within it."""
+    parent = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=parent, prefix="badge-worker-tests-") as folder:
+        _migrated(f"sqlite:///{folder}/template.db")
+        yield Path(folder)
+
+
 @contextmanager
-def _on_sqlite(template: Path, folder: Path) -> Iterator[Ground]:
-    file = folder / "badge-worker.db"
-    shutil.copyfile(template, file)
-    with _ground(f"sqlite:///{file}") as ground:
-        yield ground
+def _on_sqlite(files: Path) -> Iterator[Ground]:
+    with tempfile.TemporaryDirectory(dir=files) as folder:
+        copy = shutil.copy(files / "template.db", folder)
+        with _ground(f"sqlite:///{copy}") as ground:
+            yield ground
 
 
 @pytest.fixture
-def postgres(postgres_server: Postgres, postgres_template: str) -> Iterator[Ground]:
-    with postgres_server.database(template=postgres_template) as url, _ground(url) as ground:
-        yield ground
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path, sqlite_template: Path) -> Iterator[Ground]:
-    with _on_sqlite(sqlite_template, tmp_path) as ground:
+def sqlite(sqlite_files: Path) -> Iterator[Ground]:
+    with _on_sqlite(sqlite_files) as ground:
         yield ground
 
 
@@ -83,11 +112,8 @@ def lasting_ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     """One database of each kind for many small tests, which clear it."""
     with ExitStack() as stack:
         if request.param == "sqlite":
-            folder = request.getfixturevalue("tmp_path_factory").mktemp("lasting")
-            template = request.getfixturevalue("sqlite_template")
-            yield stack.enter_context(_on_sqlite(template, folder))
+            yield stack.enter_context(_on_sqlite(request.getfixturevalue("sqlite_files")))
         else:
-            server = request.getfixturevalue("postgres_server")
-            template = request.getfixturevalue("postgres_template")
-            url = stack.enter_context(server.database(template=template))
+            url = stack.enter_context(request.getfixturevalue("postgres_server").database())
+            _migrated(url)
             yield stack.enter_context(_ground(url))

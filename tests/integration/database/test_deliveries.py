@@ -143,15 +143,15 @@ def test_a_dead_letter_is_kept_by_its_hash_with_reason_bytes_and_count(ground: G
     assert ground.counts() == {("ada", "post"): 1}
 
 
-def test_a_dead_letter_commits_with_the_batch_it_came_in_or_not_at_all(postgres: Ground) -> None:
-    fail_on_commit(postgres, "activities")
+def test_a_dead_letter_commits_with_the_batch_it_came_in_or_not_at_all(own_postgres: Ground) -> None:
+    fail_on_commit(own_postgres, "activities")
 
     with pytest.raises(DatabaseUnavailable):
-        postgres.ingest(posted(1, "ada", "p"), b"junk")
-    letters = postgres.database.list_dead_letters()
+        own_postgres.ingest(posted(1, "ada", "p"), b"junk")
+    letters = own_postgres.database.list_dead_letters()
 
     assert letters == []
-    assert postgres.counts() == {}
+    assert own_postgres.counts() == {}
 
 
 def fail_on_commit(ground: Ground, table: str) -> None:
@@ -172,18 +172,18 @@ def fail_on_commit(ground: Ground, table: str) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 3, 6])
-def test_a_body_that_the_database_cannot_hold_is_set_aside_alone(postgres: Ground, position: int) -> None:
-    refuse_object(postgres, "poison")
-    postgres.apply(posts=TWO_POSTS)
+def test_a_body_that_the_database_cannot_hold_is_set_aside_alone(own_postgres: Ground, position: int) -> None:
+    refuse_object(own_postgres, "poison")
+    own_postgres.apply(posts=TWO_POSTS)
     poison = posted(5, "ada", "poison")
     bodies = [posted(number, "ada", f"p{number}") for number in range(6)]
     bodies.insert(position, poison)
 
-    done = postgres.ingest(*bodies, b"junk")
+    done = own_postgres.ingest(*bodies, b"junk")
 
     assert (done.events, done.dead, done.awards) == (6, 2, 1)
-    assert postgres.counts() == {("ada", "post"): 6}
-    letters = {letter.body: letter for letter in postgres.database.list_dead_letters()}
+    assert own_postgres.counts() == {("ada", "post"): 6}
+    letters = {letter.body: letter for letter in own_postgres.database.list_dead_letters()}
     assert letters.keys() == {poison, b"junk"}
     assert letters[poison].reason.startswith("body: cannot be kept")
     assert [letter.times for letter in letters.values()] == [1, 1]
