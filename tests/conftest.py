@@ -6,6 +6,7 @@ first's user must be allowed to create databases; the second's, from the given n
 
 from __future__ import annotations
 
+import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
     import redis
 
+
+# A shell that starts us in the background lets us ignore Ctrl-C, and so would every process that we start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SPAWNED = pytest.StashKey[list[processes.Spawned]]()
 
