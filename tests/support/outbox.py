@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from worker.awards import LeasedAward
 
-ADMISSION = Admission("academy", room=100, in_flight=8, lease=45.0)
+ADMISSION = Admission("academy", room=100, in_flight=8, lease=600.0)
 
 
 def enrol_badge(path: str, **fields: Any) -> dict[str, Any]:
