@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ class Stopped(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
+        self.number = number
         self.exit_code = 128 + number
 
 
@@ -34,8 +36,26 @@ def stoppable() -> Iterator[None]:
     def stop(number: int) -> NoReturn:
         raise Stopped(number)
 
-    with _handled_by(stop):
+    with _delivered_again(), _handled_by(stop):
         yield
+
+
+@contextmanager
+def _delivered_again() -> Iterator[None]:
+    """Send ourselves a signal once more that met a place where nothing can be raised, such as a `__del__`."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if isinstance(unraisable.exc_value, Stopped):
+            os.kill(os.getpid(), unraisable.exc_value.number)
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager
