@@ -22,6 +22,7 @@ from worker.adapters.permits import PatientPermits, RateLimit, RedisPermits
 from worker.adapters.queues import open_queue
 from worker.adapters.redis_connection import connect
 from worker.adapters.tokens import RedisTokens
+from worker.adapters.unconfigured import Unconfigured
 from worker.awarding import Awarding
 from worker.consuming import Consumer, Pace
 from worker.errors import ConfigurationError
@@ -109,6 +110,13 @@ class Services:
             issuer_id, issuer.url, Credentials(**found), permits, self._tokens, issuer.timeout
         )
 
+    def _provider_or_why(self, issuer_id: str, issuer: Issuer, permits: Permits) -> Provider:
+        """Return the connection, or what tells each award why there is none."""
+        try:
+            return self.provider(issuer_id, issuer, permits)
+        except ConfigurationError as error:
+            return Unconfigured(error)
+
     def _credly(self, issuer_id: str, issuer: Issuer, permits: Permits) -> CredlyProvider:
         token = self.settings.credential(issuer_id, "token")
         if not token or issuer.organization is None:
@@ -128,15 +136,14 @@ class Services:
     def issuing(self, issuer_id: str) -> Issuing:
         """Return what makes this issuer's calls."""
         issuer, permits = self._issuer(issuer_id)
-        connection = IssuerConnection(
-            issuer_id, issuer, self.provider(issuer_id, issuer, permits), self._badge
-        )
+        provider = self._provider_or_why(issuer_id, issuer, permits)
+        connection = IssuerConnection(issuer_id, issuer, provider, self._badge)
         return Issuing(self.database, permits, connection)
 
     def revoking(self, issuer_id: str) -> Revoking:
         """Return what makes this issuer's revocations."""
         issuer, permits = self._issuer(issuer_id)
-        provider = self.provider(issuer_id, issuer, permits)
+        provider = self._provider_or_why(issuer_id, issuer, permits)
         return Revoking(self.database, permits, issuer_id, provider, issuer.timeout)
 
     def reconciling(self, issuer_id: str, *, fix: bool) -> Reconciling:
