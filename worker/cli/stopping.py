@@ -12,6 +12,8 @@ from types import FrameType
 from typing import NoReturn
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Seconds until a signal that was swallowed is sent again: longer than any `__del__` takes.
+_AGAIN = 0.05
 
 
 class Stopped(BaseException):
@@ -42,12 +44,19 @@ def stoppable() -> Iterator[None]:
 
 @contextmanager
 def _delivered_again() -> Iterator[None]:
-    """Send ourselves a signal once more that met a place where nothing can be raised, such as a `__del__`."""
+    """Send ourselves a signal once more that met a place where nothing can be raised, such as a `__del__`.
+
+    Not at once: the hook itself is such a place, and the one that called it is left only after it.
+    """
     before = sys.unraisablehook
+    timers: list[threading.Timer] = []
 
     def hook(unraisable: sys.UnraisableHookArgs) -> None:
         if isinstance(unraisable.exc_value, Stopped):
-            os.kill(os.getpid(), unraisable.exc_value.number)
+            again = threading.Timer(_AGAIN, os.kill, (os.getpid(), unraisable.exc_value.number))
+            again.daemon = True
+            timers.append(again)
+            again.start()
         else:
             before(unraisable)
 
@@ -56,6 +65,8 @@ def _delivered_again() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
+        for again in timers:
+            again.cancel()
 
 
 @contextmanager

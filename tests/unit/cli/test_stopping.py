@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -12,12 +13,32 @@ from worker.cli.stopping import Stopped, stoppable, stopping
 LONG = 600.0
 
 
+class Deaf:
+    """Gets a signal in its `__del__`, where nothing can be raised."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), self.number)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_unwinds_a_stoppable_block(number: signal.Signals, code: int) -> None:
     with pytest.raises(Stopped) as stopped, stoppable():
         os.kill(os.getpid(), number)
 
     assert stopped.value.exit_code == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_met_a_deaf_place_unwinds_the_block_all_the_same(number: signal.Signals) -> None:
+    with pytest.raises(Stopped) as stopped, stoppable():
+        del_me = Deaf(number)
+        del del_me
+        time.sleep(LONG)
+
+    assert stopped.value.number == number
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
