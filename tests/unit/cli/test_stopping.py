@@ -19,6 +19,12 @@ class Deaf:
     def __init__(self, number: int) -> None:
         self.number = number
 
+    @classmethod
+    def meet(cls, number: int) -> None:
+        """Let one come and go, and wait."""
+        cls(number)
+        time.sleep(LONG)
+
     def __del__(self) -> None:
         os.kill(os.getpid(), self.number)
 
@@ -34,9 +40,7 @@ def test_a_signal_unwinds_a_stoppable_block(number: signal.Signals, code: int) -
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_met_a_deaf_place_unwinds_the_block_all_the_same(number: signal.Signals) -> None:
     with pytest.raises(Stopped) as stopped, stoppable():
-        del_me = Deaf(number)
-        del del_me
-        time.sleep(LONG)
+        Deaf.meet(number)
 
     assert stopped.value.number == number
 
