@@ -11,10 +11,10 @@ from datetime import datetime
 from worker.activities import Kind
 from worker.awards import NewAward
 from worker.ports import Decisions, StoredBadge
-from worker.rules.criteria import LpComplete, LpEnroll, LpPassed, RegisteredFor
+from worker.rules.criteria import LpComplete, LpEnroll, LpPassed, Reason, RegisteredFor, leaves
 from worker.rules.definitions import Badge
 from worker.rules.evaluation import Earned, evaluate
-from worker.rules.facts import Counted, Facts
+from worker.rules.facts import Facts
 from worker.rules.rulebook import Rule, Rulebook
 from worker.users import User
 
@@ -71,19 +71,26 @@ def _not_awarded(store: Decisions, candidates: Candidates) -> list[tuple[str, Ru
     return [(pair[0], rule) for pair, rule in unique.items() if pair not in awarded]
 
 
-def _facts(
-    store: Decisions, candidates: Candidates, users: Mapping[str, User], clock: datetime
-) -> dict[str, Facts]:
+def _wanted(candidates: Candidates) -> tuple[set[tuple[str, Kind]], set[tuple[str, Kind, str]]]:
+    """Return which activities the candidates' criteria look at: whole kinds of a user, and single ones."""
     whole: set[tuple[str, Kind]] = set()
     single: set[tuple[str, Kind, str]] = set()
     for user_id, rule in candidates:
-        match rule.criterion:
-            case LpEnroll() | LpComplete() | LpPassed() as path:
-                single.add((user_id, path.kind, path.learning_path_id))
-            case RegisteredFor():
-                continue
-            case counted:
-                whole.add((user_id, counted.kind))
+        for leaf in leaves(rule.criterion):
+            match leaf:
+                case LpEnroll() | LpComplete() | LpPassed() as path:
+                    single.add((user_id, path.kind, path.learning_path_id))
+                case RegisteredFor():
+                    continue
+                case counted:
+                    whole.add((user_id, counted.kind))
+    return whole, single
+
+
+def _facts(
+    store: Decisions, candidates: Candidates, users: Mapping[str, User], clock: datetime
+) -> dict[str, Facts]:
+    whole, single = _wanted(candidates)
     found = store.counted(whole, single)
     user_ids = {user_id for user_id, _ in candidates}
     blocks = store.blocks(user_ids)
@@ -106,12 +113,17 @@ def _award(user: User, rule: Rule, earned: Earned, *, backfilled: bool) -> NewAw
         definition_version=rule.version,
         issuer=rule.issuer,
         earned_at=earned.at,
-        because=[_because(rule, fact) for fact in earned.because],
+        because=[_because(reason) for reason in earned.because],
         backfilled=backfilled,
         waits=rule.issuer is not None and not user.may_receive(with_names=rule.needs_names),
     )
 
 
-def _because(rule: Rule, fact: Counted) -> dict[str, str]:
-    kind: Kind = rule.criterion.kind  # type: ignore[union-attr]  # only activities are because of a kind
-    return {"kind": kind.value, "object": fact.object_id, "source": fact.source, "event": fact.event_id}
+def _because(reason: Reason) -> dict[str, str]:
+    fact = reason.fact
+    return {
+        "kind": reason.kind.value,
+        "object": fact.object_id,
+        "source": fact.source,
+        "event": fact.event_id,
+    }

@@ -13,6 +13,7 @@ from worker.activities import Kind
 from worker.awards import NewAward
 from worker.deciding import decide, make_rulebook, rule_of
 from worker.ports import StoredBadge
+from worker.rules.criteria import criterion_of
 from worker.rules.facts import Counted
 from worker.rules.rulebook import Rule
 from worker.users import Block, Told, User
@@ -139,6 +140,48 @@ def test_only_what_the_rules_look_at_is_read() -> None:
             {("ada", Kind.ENROLLED, "40"), ("bob", Kind.ENROLLED, "40")},
         )
     ]
+
+
+def together(name: str, *criteria: dict[str, Any]) -> Rule:
+    return Rule("together", 3, criterion_of({name: list(criteria)}))
+
+
+POST_OR_PATH: list[dict[str, Any]] = [
+    {"social_engagement": {"threshold": 1}},
+    {"lp_enroll": {"learning_path_id": "40"}},
+]
+
+
+def test_an_award_for_several_kinds_says_the_kind_of_each_activity() -> None:
+    shelf = Shelf(live={"ada": {Kind.POST: [POST], Kind.ENROLLED: [PATH]}})
+
+    decide(shelf, [("ada", together("all_of", *POST_OR_PATH))], USERS, at(0))
+
+    because = [
+        {"kind": "post", "object": "p", "source": "forum", "event": "7"},
+        {"kind": "enrolled", "object": "40", "source": "lms", "event": "8"},
+    ]
+    assert shelf.inserted == [NewAward("ada", "together", 3, None, at(5), because)]
+
+
+def test_what_every_leaf_looks_at_is_read() -> None:
+    shelf = Shelf()
+    rule = together("any_of", {"all_of": [*POST_OR_PATH, {"registered_for": {"threshold": DAY}}]})
+
+    decide(shelf, [("ada", rule)], USERS, at(0))
+
+    assert shelf.asked == [({("ada", Kind.POST)}, {("ada", Kind.ENROLLED, "40")})]
+
+
+def test_an_age_with_an_activity_is_earned_at_the_later_of_the_two() -> None:
+    shelf = Shelf(live={"ada": {Kind.POST: [POST]}})
+    rule = together("all_of", POST_OR_PATH[0], {"registered_for": {"threshold": DAY}})
+
+    early = decide(shelf, [("ada", rule)], USERS, at(DAY - 1))
+    decide(shelf, [("ada", rule)], USERS, at(2 * DAY))
+
+    assert early == 0
+    assert [award.earned_at for award in shelf.inserted] == [at(DAY)]
 
 
 def test_a_blocked_user_is_not_awarded() -> None:

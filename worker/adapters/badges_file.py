@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from worker.errors import ConfigurationError, InvalidDefinition
-from worker.rules.definitions import Definitions, Path, Problem, read_definitions
+from worker.rules.definitions import Definitions, read_definitions
+from worker.rules.problems import Path, Problem
 
 
 def load_definitions(file: File) -> Definitions:

@@ -1,15 +1,15 @@
-"""The six criteria (contract.md section 4): frozen values with one pure method each.
+"""The criteria (contract.md section 4): frozen values with one pure method each.
 
 `judge` answers with a value that carries its reason: `Holds` says since when and because of what,
-`NotYet` what is wanted and what is there.
+`NotYet` what is wanted and what is there. Six are leaves; `all_of` and `any_of` put others together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -19,18 +19,32 @@ from worker.rules.facts import Counted, Facts
 # 1,900 years: from 1970 on, that is still within the calendar, backwards as well as forwards.
 _LONGEST = 1900 * 365 * 86400
 
+MOST_LEAVES = 64  # in one badge
+MOST_DEEP = 8  # of `all_of` and `any_of` inside each other
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """An activity that made a criterion hold, with its kind: a badge may ask for several kinds."""
+
+    kind: Kind
+    fact: Counted
+
 
 @dataclass(frozen=True, slots=True)
 class Holds:
     """The criterion holds since `at`, because of these activities (none where only time decides)."""
 
     at: datetime
-    because: tuple[Counted, ...] = ()
+    because: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """The criterion does not hold: `present` of `wanted` (objects, or seconds for an account's age)."""
+    """The criterion does not hold: `present` of `wanted`.
+
+    Those are objects, seconds for an account's age, or criteria for `all_of` (and one for `any_of`).
+    """
 
     wanted: int
     present: int
@@ -70,7 +84,9 @@ class _LearningPath(_Criterion):
     def judge(self, facts: Facts) -> Judgement:
         """Return whether there is such an activity: it counts from its first time on (Q-18, Q-23)."""
         fact = facts.about(self.kind, self.learning_path_id)
-        return Holds(fact.counted_at, (fact,)) if fact else NotYet(wanted=1, present=0)
+        if fact is None:
+            return NotYet(wanted=1, present=0)
+        return Holds(fact.counted_at, _reasons(self.kind, (fact,)))
 
 
 class LpEnroll(_LearningPath):
@@ -105,8 +121,8 @@ class SocialConnection(_Criterion):
         """Return the earliest instant at which enough connections had been made, if there is one."""
         connections = facts.of(self.kind)
         if self.period is None:
-            return _nth(connections, self.threshold)
-        return _within(connections, self.threshold, timedelta(seconds=self.period))
+            return _nth(self.kind, connections, self.threshold)
+        return _within(self.kind, connections, self.threshold, timedelta(seconds=self.period))
 
 
 class SocialEngagement(_Criterion):
@@ -117,7 +133,7 @@ class SocialEngagement(_Criterion):
 
     def judge(self, facts: Facts) -> Judgement:
         """Return when the post that made it enough was written, if it is enough."""
-        return _nth(facts.of(self.kind), self.threshold)
+        return _nth(self.kind, facts.of(self.kind), self.threshold)
 
 
 class RegisteredFor(_Criterion):
@@ -136,9 +152,39 @@ class RegisteredFor(_Criterion):
         return NotYet(wanted=self.threshold, present=max(age, 0))
 
 
-Criterion = LpEnroll | LpComplete | LpPassed | SocialConnection | SocialEngagement | RegisteredFor
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Holds when all of its criteria hold: since the latest of them, because of what made each hold."""
 
-CRITERIA: dict[str, type[Criterion]] = {
+    criteria: tuple[Criterion, ...]
+
+    def judge(self, facts: Facts) -> Judgement:
+        """Return the latest instant of theirs if all hold, else how many do."""
+        judgements = [each.judge(facts) for each in self.criteria]
+        held = _held(judgements)
+        if len(held) < len(judgements):
+            return NotYet(wanted=len(judgements), present=len(held))
+        # An activity that counts for two of them is one reason.
+        reasons = dict.fromkeys(reason for each in held for reason in each.because)
+        return Holds(max(each.at for each in held), tuple(reasons))
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Holds when one of its criteria holds: since the earliest of those that do, and because of that one."""
+
+    criteria: tuple[Criterion, ...]
+
+    def judge(self, facts: Facts) -> Judgement:
+        """Return what holds earliest; of several at one instant the one written first."""
+        held = _held(each.judge(facts) for each in self.criteria)
+        return min(held, key=lambda each: each.at, default=NotYet(wanted=1, present=0))
+
+
+Leaf = LpEnroll | LpComplete | LpPassed | SocialConnection | SocialEngagement | RegisteredFor
+Criterion = Leaf | AllOf | AnyOf
+
+CRITERIA: dict[str, type[Leaf]] = {
     "lp_enroll": LpEnroll,
     "lp_complete": LpComplete,
     "lp_passed": LpPassed,
@@ -146,15 +192,44 @@ CRITERIA: dict[str, type[Criterion]] = {
     "social_engagement": SocialEngagement,
     "registered_for": RegisteredFor,
 }
+GROUPS: dict[str, type[AllOf | AnyOf]] = {"all_of": AllOf, "any_of": AnyOf}
 
 
-def _nth(facts: Sequence[Counted], threshold: int) -> Judgement:
+def criterion_of(written: Mapping[str, Any]) -> Criterion:
+    """Return the one criterion that is written as ``{name: fields}``, or ``{name: [criteria]}`` for a group.
+
+    It must have been checked before: worker.rules.definitions says what is wrong with one, and where.
+    """
+    ((name, fields),) = written.items()
+    if name in GROUPS:
+        return GROUPS[name](tuple(criterion_of(each) for each in fields))
+    return CRITERIA[name].model_validate(fields)
+
+
+def leaves(criterion: Criterion) -> Iterator[Leaf]:
+    """Yield the criteria that are put together in this one, in the order written; itself if it is a leaf."""
+    if isinstance(criterion, AllOf | AnyOf):
+        for each in criterion.criteria:
+            yield from leaves(each)
+    else:
+        yield criterion
+
+
+def _held(judgements: Iterable[Judgement]) -> list[Holds]:
+    return [each for each in judgements if isinstance(each, Holds)]
+
+
+def _reasons(kind: Kind, facts: Sequence[Counted]) -> tuple[Reason, ...]:
+    return tuple(Reason(kind, fact) for fact in facts)
+
+
+def _nth(kind: Kind, facts: Sequence[Counted], threshold: int) -> Judgement:
     if len(facts) < threshold:
         return NotYet(wanted=threshold, present=len(facts))
-    return Holds(facts[threshold - 1].counted_at, tuple(facts[:threshold]))
+    return Holds(facts[threshold - 1].counted_at, _reasons(kind, facts[:threshold]))
 
 
-def _within(facts: Sequence[Counted], threshold: int, period: timedelta) -> Judgement:
+def _within(kind: Kind, facts: Sequence[Counted], threshold: int, period: timedelta) -> Judgement:
     most = 0
     start = 0
     for end, fact in enumerate(facts):
@@ -162,5 +237,5 @@ def _within(facts: Sequence[Counted], threshold: int, period: timedelta) -> Judg
             start += 1
         most = max(most, end - start + 1)
         if most >= threshold:
-            return Holds(fact.counted_at, tuple(facts[start : end + 1]))
+            return Holds(fact.counted_at, _reasons(kind, facts[start : end + 1]))
     return NotYet(wanted=threshold, present=most)

@@ -27,9 +27,10 @@ from pydantic import (
 )
 
 from worker.awards import MOST_PER_CALL
-from worker.rules.criteria import CRITERIA, Criterion
+from worker.rules.checking import criteria_problems
+from worker.rules.criteria import Criterion, criterion_of
+from worker.rules.problems import Path, Problem, problems_of
 
-Path = tuple[str | int, ...]
 T = TypeVar("T", bound=BaseModel)
 
 _SECONDS = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s"
@@ -37,14 +38,6 @@ _DURATION = re.compile(_SECONDS)
 _RATE = re.compile(rf"([0-9]{{1,9}})/{_SECONDS}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _ISSUER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong at one place of the definitions, and what would be right."""
-
-    path: Path
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +207,7 @@ class Badge(_Definition):
     @property
     def criterion(self) -> Criterion:
         """Return the one criterion of this badge."""
-        ((name, fields),) = self.criteria.items()
-        return CRITERIA[name].model_validate(fields)
+        return criterion_of(self.criteria)
 
     @property
     def published(self) -> bool:
@@ -266,30 +258,17 @@ def _section(
         try:
             read[identifier] = model.model_validate(fields)
         except ValidationError as error:
-            problems.extend(_problems((name, identifier), error))
+            problems.extend(problems_of((name, identifier), error))
     return read
 
 
 def _check_criteria(badges: dict[str, Badge], problems: list[Problem]) -> None:
     for badge_id, badge in list(badges.items()):
         place: Path = ("badges", badge_id, "criteria")
-        found = _criteria_problems(place, badge.criteria)
+        found = criteria_problems(place, badge.criteria)
         if found:
             problems.extend(found)
             del badges[badge_id]
-
-
-def _criteria_problems(place: Path, criteria: dict[str, Any]) -> list[Problem]:
-    if len(criteria) != 1:
-        return [Problem(place, f"exactly one criterion, please: one of {', '.join(CRITERIA)}")]
-    ((name, fields),) = criteria.items()
-    if name not in CRITERIA:
-        return [Problem((*place, name), f"unknown criterion; one of {', '.join(CRITERIA)}, please")]
-    try:
-        CRITERIA[name].model_validate(fields)
-    except ValidationError as error:
-        return _problems((*place, name), error)
-    return []
 
 
 def _check_issuer_names(issuers: dict[str, Issuer], problems: list[Problem]) -> None:
@@ -340,22 +319,3 @@ def _evidence_without_url(badge_id: str, badge: Badge) -> list[Problem]:
         for index, evidence in enumerate(badge.evidence)
         if evidence.url is None
     ]
-
-
-def _problems(place: Path, error: ValidationError) -> list[Problem]:
-    return [Problem((*place, *detail["loc"]), _said(detail)) for detail in error.errors(include_url=False)]
-
-
-_SAID = {
-    "missing": "missing",
-    "extra_forbidden": "unknown field",
-    "model_type": "a mapping, please",
-    "dict_type": "a mapping, please",
-    "tuple_type": "a list, please",
-}
-
-
-def _said(detail: Any) -> str:
-    if detail["type"] == "value_error":
-        return str(detail["ctx"]["error"])
-    return _SAID.get(detail["type"], str(detail["msg"]))

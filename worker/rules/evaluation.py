@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 
-from worker.rules.criteria import Criterion, Holds, NotYet
-from worker.rules.facts import Counted, Facts
+from worker.rules.criteria import Criterion, Holds, NotYet, Reason
+from worker.rules.facts import Facts
 from worker.users import Block
 
 
@@ -25,7 +25,7 @@ class Earned:
     """The user earns the badge: since `at`, because of these activities."""
 
     at: datetime
-    because: tuple[Counted, ...]
+    because: tuple[Reason, ...]
 
 
 @dataclass(frozen=True, slots=True)

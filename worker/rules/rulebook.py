@@ -1,7 +1,8 @@
 """The rulebook: an index from what changed to the badges it may decide (design.md section 2).
 
 The cost of an event does not grow with the number of badges: learning paths are looked up by their id,
-counts find the thresholds they crossed by bisection, and most events find nothing.
+counts find the thresholds they crossed by bisection, and most events find nothing. A badge that puts several
+criteria together stands under each of them: only a change of one of them can make it hold.
 """
 
 from __future__ import annotations
@@ -9,10 +10,19 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.activities import Kind
-from worker.rules.criteria import Criterion, LpComplete, LpEnroll, LpPassed, RegisteredFor, SocialConnection
+from worker.rules.criteria import (
+    Criterion,
+    Leaf,
+    LpComplete,
+    LpEnroll,
+    LpPassed,
+    RegisteredFor,
+    SocialConnection,
+    leaves,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +34,7 @@ class Rule:
 
     badge_id: str
     version: int
-    criterion: Criterion
+    criterion: Criterion = field(hash=False)  # hashed often, and long: id and version are enough
     issuer: str | None = None
     needs_names: bool = False
 
@@ -35,23 +45,14 @@ class Rulebook:
     def __init__(self, version: int, rules: Iterable[Rule]) -> None:
         self.version = version
         self.rules = {rule.badge_id: rule for rule in rules}
-        self._by_object: dict[tuple[Kind, str], list[Rule]] = defaultdict(list)
-        by_count: dict[Kind, list[tuple[int, Rule]]] = defaultdict(list)
-        windowed: dict[Kind, list[tuple[int, Rule]]] = defaultdict(list)
-        ages: list[tuple[int, Rule]] = []
+        index = _Index()
         for rule in self.rules.values():
-            match rule.criterion:
-                case LpEnroll() | LpComplete() | LpPassed() as path:
-                    self._by_object[path.kind, path.learning_path_id].append(rule)
-                case RegisteredFor() as age:
-                    ages.append((age.threshold, rule))
-                case SocialConnection() as social if social.period is not None:
-                    windowed[social.kind].append((social.threshold, rule))
-                case counted:
-                    by_count[counted.kind].append((counted.threshold, rule))
-        self._by_count = {kind: _Thresholds(rules) for kind, rules in by_count.items()}
-        self._windowed = {kind: _Thresholds(rules) for kind, rules in windowed.items()}
-        self._ages = _Thresholds(ages)
+            for leaf in dict.fromkeys(leaves(rule.criterion)):
+                index.add(leaf, rule)
+        self._by_object = index.by_object
+        self._by_count = {kind: _Thresholds(rules) for kind, rules in index.by_count.items()}
+        self._windowed = {kind: _Thresholds(rules) for kind, rules in index.windowed.items()}
+        self._ages = _Thresholds(index.ages)
 
     def about(self, kind: Kind, object_id: str) -> Sequence[Rule]:
         """Return the rules that one activity about this object decides."""
@@ -76,14 +77,38 @@ class Rulebook:
         return iter(self._ages.pairs)
 
 
+class _Index:
+    """Rules under what they ask for, as they are collected."""
+
+    def __init__(self) -> None:
+        self.by_object: dict[tuple[Kind, str], list[Rule]] = defaultdict(list)
+        self.by_count: dict[Kind, list[tuple[int, Rule]]] = defaultdict(list)
+        self.windowed: dict[Kind, list[tuple[int, Rule]]] = defaultdict(list)
+        self.ages: list[tuple[int, Rule]] = []
+
+    def add(self, leaf: Leaf, rule: Rule) -> None:
+        """Put a rule under one of its criteria."""
+        match leaf:
+            case LpEnroll() | LpComplete() | LpPassed() as path:
+                self.by_object[path.kind, path.learning_path_id].append(rule)
+            case RegisteredFor() as age:
+                self.ages.append((age.threshold, rule))
+            case SocialConnection() as social if social.period is not None:
+                self.windowed[social.kind].append((social.threshold, rule))
+            case counted:
+                self.by_count[counted.kind].append((counted.threshold, rule))
+
+
 class _Thresholds:
-    """Rules in the order of their thresholds."""
+    """Rules in the order of their thresholds. One that puts criteria together may stand here repeatedly."""
 
     def __init__(self, pairs: list[tuple[int, Rule]]) -> None:
         self.pairs = sorted(pairs, key=lambda pair: (pair[0], pair[1].badge_id))
         self._keys = [threshold for threshold, _ in self.pairs]
+        self._repeated = len({rule.badge_id for _, rule in pairs}) < len(pairs)
 
     def between(self, above: float, upto: float) -> Sequence[Rule]:
-        """Return the rules with a threshold in (above, upto]."""
+        """Return the rules with a threshold in (above, upto], each once."""
         start, end = bisect_right(self._keys, above), bisect_right(self._keys, upto)
-        return [rule for _, rule in self.pairs[start:end]]
+        found = [rule for _, rule in self.pairs[start:end]]
+        return list(dict.fromkeys(found)) if self._repeated else found

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from worker.activities import Activity, Key, Kind
 from worker.events import UnknownEvent, parse_event
 from worker.news import ActivityNews, news_of
-from worker.rules.criteria import CRITERIA, Criterion
+from worker.rules.criteria import Criterion, criterion_of
 from worker.rules.evaluation import Earned, evaluate
 from worker.rules.facts import Counted, Facts
 from worker.users import Block, User
@@ -86,7 +86,7 @@ def of_user(what: str, seconds: float, **profile: Any) -> bytes:
 
 def criterion(name: str, **fields: Any) -> Criterion:
     """Return a criterion as a badges file names it."""
-    return CRITERIA[name].model_validate(fields)
+    return criterion_of({name: fields})
 
 
 class Story:

@@ -141,3 +141,79 @@ def test_a_badge_has_these_problems(fields: dict[str, Any], found: dict[str, str
 )
 def test_criteria_have_these_problems(criteria: object, found: dict[str, str]) -> None:
     assert about_badge(criteria=criteria) == found
+
+
+LEAF: dict[str, Any] = {"lp_enroll": {"learning_path_id": "40"}}
+A_LIST = "a list of one criterion or more, please"
+
+
+def nested(depth: int) -> dict[str, Any]:
+    written = LEAF
+    for number in range(depth):
+        written = {"any_of" if number % 2 else "all_of": [written]}
+    return written
+
+
+@pytest.mark.parametrize(
+    ("criteria", "found"),
+    [
+        pytest.param({"all_of": [LEAF, {"any_of": [LEAF]}]}, {}, id="one-within-the-other"),
+        pytest.param({"all_of": []}, {"criteria.all_of": A_LIST}, id="empty"),
+        pytest.param({"any_of": None}, {"criteria.any_of": A_LIST}, id="null"),
+        pytest.param({"any_of": LEAF}, {"criteria.any_of": A_LIST}, id="a-mapping"),
+        pytest.param({"all_of": "lp_enroll"}, {"criteria.all_of": A_LIST}, id="text"),
+        pytest.param({"all_of": [LEAF, 7]}, {"criteria.all_of.1": A_MAPPING}, id="a-number-in-it"),
+        pytest.param(
+            {"all_of": [LEAF | {"any_of": [LEAF]}]},
+            {"criteria.all_of.0": f"exactly one criterion, please: one of {ONE_OF}"},
+            id="two-in-one",
+        ),
+        pytest.param(
+            {"any_of": [LEAF, {"all_off": [LEAF]}]},
+            {"criteria.any_of.1.all_off": f"unknown criterion; one of {ONE_OF}, please"},
+            id="unknown",
+        ),
+        pytest.param(
+            {"any_of": [{40: LEAF}]},
+            {"criteria.any_of.0.40": f"unknown criterion; one of {ONE_OF}, please"},
+            id="a-number-as-name",
+        ),
+        pytest.param(
+            {"all_of": [{"lp_enroll": {}}, {"any_of": [LEAF, {"social_engagement": {"threshold": 0}}]}]},
+            {
+                "criteria.all_of.0.lp_enroll.learning_path_id": "missing",
+                "criteria.all_of.1.any_of.1.social_engagement.threshold": "Input should be greater than 0",
+            },
+            id="several-at-once",
+        ),
+        pytest.param(nested(8), {}, id="eight-deep"),
+        pytest.param(
+            nested(9),
+            {
+                "criteria" + ".all_of.0.any_of.0" * 4 + ".all_of": (
+                    "nested too deep; at most 8 of all_of and any_of in each other, please"
+                )
+            },
+            id="nine-deep",
+        ),
+        pytest.param({"any_of": [LEAF] * 64}, {}, id="sixty-four"),
+        pytest.param(
+            {"any_of": [{"all_of": [LEAF] * 32}, {"all_of": [LEAF] * 32}, LEAF]},
+            {"criteria": "too many criteria; at most 64 in one badge, please"},
+            id="sixty-five",
+        ),
+    ],
+)
+def test_criteria_that_are_put_together_have_these_problems(
+    criteria: dict[str, Any], found: dict[str, str]
+) -> None:
+    assert about_badge(criteria=criteria) == found
+
+
+def test_many_criteria_in_few_words_are_refused_at_once() -> None:
+    """As YAML's aliases write them: 10^7 criteria in seven lists of ten."""
+    written: dict[str, Any] = LEAF
+    for _ in range(7):
+        written = {"all_of": [written] * 10}
+
+    assert about_badge(criteria=written) == {"criteria": "too many criteria; at most 64 in one badge, please"}

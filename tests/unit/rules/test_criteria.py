@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from tests.unit.rules.story import DAY, at, criterion, tried
 from worker.activities import Kind
-from worker.rules.criteria import CRITERIA, Holds, NotYet
+from worker.rules.criteria import CRITERIA, Holds, NotYet, Reason
 from worker.rules.facts import Counted, Facts
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ def counted(seconds: float, object_id: str = "x") -> Counted:
 
 def facts(kind: Kind, *some: Counted, clock: float = 0, registered: float | None = None) -> Facts:
     return Facts(at(clock), {kind: some}, None if registered is None else at(registered))
+
+
+def because(kind: Kind, *some: Counted) -> tuple[Reason, ...]:
+    return tuple(Reason(kind, fact) for fact in some)
 
 
 def others(*seconds: float) -> list[Counted]:
@@ -53,7 +57,7 @@ def test_a_learning_path_criterion_holds_since_its_own_activity(name: str, kind:
 
     judgement = criterion(name, learning_path_id="40").judge(facts(kind, counted(1, "41"), fact))
 
-    assert judgement == Holds(at(5), (fact,))
+    assert judgement == Holds(at(5), because(kind, fact))
 
 
 @pytest.mark.parametrize(("name", "kind"), PATHS)
@@ -94,7 +98,7 @@ def test_a_count_holds_since_the_one_that_made_it_enough(
     if moment is None:
         assert judgement == NotYet(wanted=threshold, present=len(seconds))
     else:
-        assert judgement == Holds(at(moment), tuple(some[:threshold]))
+        assert judgement == Holds(at(moment), because(kind, *some[:threshold]))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +128,7 @@ def test_a_window_holds_since(
     if moment is None:
         assert judgement == NotYet(wanted=threshold, present=number)
     else:
-        assert judgement == Holds(at(moment), tuple(some[number : number + threshold]))
+        assert judgement == Holds(at(moment), because(Kind.CONNECTED, *some[number : number + threshold]))
 
 
 def by_brute_force(seconds: Sequence[int], threshold: int, period: int) -> int | None:
@@ -152,9 +156,9 @@ def test_the_sliding_window_finds_what_brute_force_finds(
         assert judgement == NotYet(wanted=threshold, present=most)
     else:
         assert isinstance(judgement, Holds)
-        assert judgement.at == judgement.because[-1].counted_at == at(moment)
+        assert judgement.at == judgement.because[-1].fact.counted_at == at(moment)
         assert len(judgement.because) == threshold
-        assert judgement.because[0].counted_at >= at(moment - period)
+        assert judgement.because[0].fact.counted_at >= at(moment - period)
 
 
 @tried

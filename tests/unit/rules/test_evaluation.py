@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.rules.story import at, criterion, tried
 from worker.activities import Kind
-from worker.rules.criteria import Holds, NotYet
+from worker.rules.criteria import Holds, NotYet, Reason
 from worker.rules.evaluation import Bar, Earned, NotEarned, evaluate, is_blocked
 from worker.rules.facts import Counted, Facts
 from worker.users import Block
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 POST = Counted("p", at(50), "lms", "1")
+REASON = Reason(Kind.POST, POST)
 FACTS = Facts(at(1000), {Kind.POST: (POST,)})
 ONE_POST, TWO_POSTS = (criterion("social_engagement", threshold=number) for number in (1, 2))
 
@@ -31,7 +32,7 @@ def blocks(*seconds: float) -> list[Block]:
 
 
 def test_what_holds_is_earned_because_of_what_counted() -> None:
-    assert evaluate(ONE_POST, FACTS) == Earned(at(50), (POST,))
+    assert evaluate(ONE_POST, FACTS) == Earned(at(50), (REASON,))
 
 
 def test_what_does_not_hold_is_not_earned_and_says_what_is_wanted() -> None:
@@ -49,7 +50,7 @@ def test_what_does_not_hold_is_not_earned_and_says_what_is_wanted() -> None:
     ],
 )
 def test_whoever_is_barred_earns_nothing_but_is_told_what_holds(facts: Facts, bar: Bar) -> None:
-    assert evaluate(ONE_POST, facts) == NotEarned(Holds(at(50), (POST,)), bar)
+    assert evaluate(ONE_POST, facts) == NotEarned(Holds(at(50), (REASON,)), bar)
     assert evaluate(TWO_POSTS, facts) == NotEarned(NotYet(wanted=2, present=1), bar)
 
 
@@ -92,7 +93,7 @@ def test_an_instant_inside_a_block_moves_to_its_end(seconds: list[float], moment
 
     verdicts = [evaluate(ONE_POST, replace(FACTS, blocks=order)) for order in orders]
 
-    assert all(verdict == Earned(at(moment), (POST,)) for verdict in verdicts)
+    assert all(verdict == Earned(at(moment), (REASON,)) for verdict in verdicts)
 
 
 def second_by_second(seconds: Sequence[Block], moment: int) -> int | None:

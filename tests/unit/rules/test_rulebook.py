@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.rules.story import criterion, tried
 from worker.activities import Kind
-from worker.rules.criteria import Criterion, LpComplete, LpEnroll, LpPassed, RegisteredFor, SocialConnection
+from worker.rules.criteria import (
+    AllOf,
+    AnyOf,
+    Leaf,
+    LpComplete,
+    LpEnroll,
+    LpPassed,
+    RegisteredFor,
+    SocialConnection,
+    SocialEngagement,
+    leaves,
+)
 from worker.rules.rulebook import Rule, Rulebook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PATH_KINDS = [Kind.ENROLLED, Kind.COMPLETED, Kind.PASSED]
 COUNT_KINDS = [Kind.CONNECTED, Kind.POST]
@@ -111,29 +127,43 @@ def test_an_empty_book_finds_nothing() -> None:
 
 
 NUMBERS = st.integers(1, 6)
-CRITERIA: st.SearchStrategy[Criterion] = st.one_of(
+CRITERIA: st.SearchStrategy[Leaf] = st.one_of(
     st.builds(LpEnroll, learning_path_id=st.sampled_from(["40", "41"])),
     st.builds(LpComplete, learning_path_id=st.sampled_from(["40", "41"])),
     st.builds(LpPassed, learning_path_id=st.sampled_from(["40", "41"])),
     st.builds(SocialConnection, threshold=NUMBERS, period=st.none() | NUMBERS),
-    st.builds(lambda threshold: criterion("social_engagement", threshold=threshold), NUMBERS),
+    st.builds(SocialEngagement, threshold=NUMBERS),
     st.builds(RegisteredFor, threshold=NUMBERS),
 )
-RULES = st.lists(CRITERIA, max_size=12).map(
+GROUPS = st.recursive(
+    CRITERIA,
+    lambda inner: st.builds(
+        lambda group, criteria: group(tuple(criteria)),
+        st.sampled_from([AllOf, AnyOf]),
+        st.lists(inner, min_size=1, max_size=3),
+    ),
+    max_leaves=6,
+)
+RULES = st.lists(GROUPS, max_size=12).map(
     lambda wanted: [Rule(f"badge-{number}", 1, each) for number, each in enumerate(wanted)]
 )
 
 
-def is_windowed(wanted: Criterion) -> bool:
+def is_windowed(wanted: Leaf) -> bool:
     return isinstance(wanted, SocialConnection) and wanted.period is not None
 
 
-def kind_of(wanted: Criterion) -> Kind | None:
+def kind_of(wanted: Leaf) -> Kind | None:
     return None if isinstance(wanted, RegisteredFor) else wanted.kind
 
 
-def threshold_of(wanted: Criterion) -> int:
+def threshold_of(wanted: Leaf) -> int:
     return 0 if isinstance(wanted, LpEnroll | LpComplete | LpPassed) else wanted.threshold
+
+
+def with_a_leaf(rules: list[Rule], fits: Callable[[Leaf], bool]) -> list[str]:
+    """Return the badges of which a leaf fits, found by looking at every leaf of every rule."""
+    return sorted(rule.badge_id for rule in rules if any(map(fits, leaves(rule.criterion))))
 
 
 @tried
@@ -143,15 +173,10 @@ def test_what_was_crossed_is_what_looking_at_every_rule_finds(
 ) -> None:
     found = Rulebook(1, rules).crossed(kind, old, new)
 
-    wanted = {
-        each.badge_id
-        for each in rules
-        if kind_of(each.criterion) is kind
-        and not is_windowed(each.criterion)
-        and old < threshold_of(each.criterion) <= new
-    }
-    assert set(ids(found)) == wanted
-    assert len(found) == len(wanted)
+    assert sorted(ids(found)) == with_a_leaf(
+        rules,
+        lambda leaf: kind_of(leaf) is kind and not is_windowed(leaf) and old < threshold_of(leaf) <= new,
+    )
 
 
 @tried
@@ -161,12 +186,8 @@ def test_what_is_windowed_is_what_looking_at_every_rule_finds(
 ) -> None:
     found = Rulebook(1, rules).windowed(kind, count)
 
-    assert sorted(ids(found)) == sorted(
-        each.badge_id
-        for each in rules
-        if kind_of(each.criterion) is kind
-        and is_windowed(each.criterion)
-        and threshold_of(each.criterion) <= count
+    assert sorted(ids(found)) == with_a_leaf(
+        rules, lambda leaf: kind_of(leaf) is kind and is_windowed(leaf) and threshold_of(leaf) <= count
     )
 
 
@@ -177,10 +198,8 @@ def test_what_is_about_a_path_is_what_looking_at_every_rule_finds(
 ) -> None:
     found = Rulebook(1, rules).about(kind, path)
 
-    assert sorted(ids(found)) == sorted(
-        each.badge_id
-        for each in rules
-        if kind_of(each.criterion) is kind and getattr(each.criterion, "learning_path_id", None) == path
+    assert sorted(ids(found)) == with_a_leaf(
+        rules, lambda leaf: kind_of(leaf) is kind and getattr(leaf, "learning_path_id", None) == path
     )
 
 
@@ -189,8 +208,13 @@ def test_what_is_about_a_path_is_what_looking_at_every_rule_finds(
 def test_ages_are_what_looking_at_every_rule_finds(rules: list[Rule], age: int) -> None:
     book = Rulebook(1, rules)
 
-    of_age = [each for each in rules if isinstance(each.criterion, RegisteredFor)]
-    assert sorted(ids(book.ages(age))) == sorted(
-        each.badge_id for each in of_age if threshold_of(each.criterion) <= age
+    assert sorted(ids(book.ages(age))) == with_a_leaf(
+        rules, lambda leaf: isinstance(leaf, RegisteredFor) and leaf.threshold <= age
     )
-    assert sorted(each.badge_id for _, each in book.all_ages()) == sorted(ids(of_age))
+    every_age = {
+        (leaf.threshold, rule.badge_id)
+        for rule in rules
+        for leaf in leaves(rule.criterion)
+        if isinstance(leaf, RegisteredFor)
+    }
+    assert sorted((seconds, each.badge_id) for seconds, each in book.all_ages()) == sorted(every_age)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.rules.criteria import CRITERIA
+from worker.rules.criteria import CRITERIA, GROUPS
 from worker.rules.definitions import read_definitions
 
 ISSUER: dict[str, Any] = {"provider": "badgr", "url": "https://api.badgr.io"}
@@ -22,7 +22,7 @@ NOT_EMPTY = "String should have at least 1 character"
 A_URL = "a URL, please, such as https://example.org/badge.png"
 A_RATE = "calls per seconds, please, such as 100/60s"
 A_TIME = "a time in seconds, please, such as 60s"
-ONE_OF = ", ".join(CRITERIA)
+ONE_OF = ", ".join([*CRITERIA, *GROUPS])
 
 
 def without_missing(fields: dict[str, Any]) -> dict[str, Any]:
