@@ -21,6 +21,7 @@ from worker.cli.output import count, print_json, printable, progress, say
 from worker.errors import InvalidEvent, QueueUnavailable
 
 _BLOCK = 1024 * 1024  # bytes that are read, and sent, at once: a round trip for each line would be slow
+_LONGEST_LINE = 16 * 1024 * 1024  # bytes; of a file that has no line breaks, no more than that is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,16 @@ class RefusedLine:
 
 @dataclass(slots=True)
 class Report:
-    """What became of a file's lines. `unknown` counts accepted events of types that are not ours."""
+    """What became of a file's lines. `unknown` counts accepted events of types that are not ours.
+
+    `refused` is None where nobody will read the list: a file of nothing but bad lines would fill the memory.
+    """
 
     file: str
+    refused: list[RefusedLine] | None
+    refused_total: int = 0
     lines: int = 0
     accepted: int = 0
-    refused: list[RefusedLine] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     error: str | None = None
 
@@ -51,19 +56,21 @@ def publish(
     """Put events on the event queue, where they are durable when this ends.
 
     Each line is checked first: a bad one is named on stderr and left out, and the exit code is 1. Publishing
-    a file twice does no harm, since an event that comes again counts once.
+    a file twice does no harm, since an event that comes again counts once. A file may be of any size; a line
+    of more than 16 MiB is never sent.
     """
     queue = open_services().queue
-    report = Report(getattr(file, "name", "<stdin>"))
+    report = Report(getattr(file, "name", "<stdin>"), [] if as_json else None)
     try:
         with _bar(file) as bar:
             for lines in _read(file, bar):
                 _publish(lines, report, queue.publish, raw=raw)
+        queue.close()
     except QueueUnavailable as error:
         report.error = f"the event queue cannot be reached: {error}"
     finally:  # a signal, too, is told how far it came
         _tell(report, as_json=as_json)
-    raise typer.Exit(1 if report.error or report.refused else 0)
+    raise typer.Exit(1 if report.error or report.refused_total else 0)
 
 
 def _bar(file: io.BufferedReader) -> Progress:
@@ -79,11 +86,15 @@ def _bar(file: io.BufferedReader) -> Progress:
 
 
 def _read(file: io.BufferedReader, bar: Progress) -> Iterator[list[bytes]]:
-    """Give the lines of each block, without their line breaks: of a pipe, all that is there by now."""
+    """Give the lines of each block, without their line breaks: of a pipe, all that is there by now.
+
+    Of a line that is too long, only so much is kept that this can be seen.
+    """
     rest = b""
     while block := file.read1(_BLOCK):
-        *lines, rest = (rest + block).split(b"\n")
-        yield lines
+        if len(rest) <= _LONGEST_LINE or b"\n" in block:
+            *lines, rest = (rest + block).split(b"\n")
+            yield lines
         bar.advance(bar.task_ids[0], len(block))
     if rest:
         yield [rest]
@@ -96,10 +107,19 @@ def _publish(
     for line in lines:
         report.lines += 1
         body = line.rstrip(b"\r")
-        if body and not body.isspace() and (raw or _is_event(body, report)):
+        if len(body) > _LONGEST_LINE:
+            _refuse(report, f"body: more than {_LONGEST_LINE} bytes in one line")
+        elif body and not body.isspace() and (raw or _is_event(body, report)):
             bodies.append(body)
     if bodies:
         report.accepted += send(bodies)
+
+
+def _refuse(report: Report, reason: str) -> None:
+    report.refused_total += 1
+    if report.refused is not None:
+        report.refused.append(RefusedLine(report.lines, reason))
+    print(f"{report.file}:{report.lines}: {printable(reason)}", file=sys.stderr)
 
 
 def _is_event(body: bytes, report: Report) -> bool:
@@ -109,8 +129,7 @@ def _is_event(body: bytes, report: Report) -> bool:
     try:
         event = parse_event(body, datetime.now(UTC))
     except InvalidEvent as error:
-        report.refused.append(RefusedLine(report.lines, str(error)))
-        print(f"{report.file}:{report.lines}: {printable(str(error))}", file=sys.stderr)
+        _refuse(report, str(error))
         return False
     if isinstance(event, UnknownEvent):
         report.unknown[event.type] += 1
@@ -123,7 +142,7 @@ def _tell(report: Report, *, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
-    print(f"{count(report.accepted, 'event')} accepted, {len(report.refused)} refused")
+    print(f"{count(report.accepted, 'event')} accepted, {report.refused_total} refused")
     if report.unknown:
         types = ", ".join(f"{printable(name)} ({times})" for name, times in report.unknown.most_common())
         say(f"{report.unknown.total()} of them are of types that the worker passes over: {types}")

@@ -102,6 +102,7 @@ def test_the_report_is_one_document(file: Path, queue: RedisStreamQueue) -> None
         "lines": 3,
         "accepted": 2,
         "refused": [{"line": 2, "reason": "body: not JSON (expected ident at line 1 column 2)"}],
+        "refused_total": 1,
         "unknown": {"post.liked.v1": 1},
         "error": None,
     }
@@ -147,6 +148,51 @@ def test_many_lines_go_in_few_round_trips(
     assert ended.out == "8000 events accepted, 0 refused\n"
     assert sum(sizes) == queue.backlog() == 8000
     assert len(sizes) == 3  # two blocks, and a last line without its break
+
+
+@pytest.mark.parametrize("flags", [(), ("--raw",)], ids=["checked", "raw"])
+def test_of_a_line_without_end_no_more_is_kept_than_a_line_may_have(
+    file: Path, queue: RedisStreamQueue, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(publishing, "_BLOCK", 1000)
+    monkeypatch.setattr(publishing, "_LONGEST_LINE", 5000)
+    file.write_bytes(GOOD[0] + b"\n" + b"y" * 5001 + b"\n" + GOOD[1] + b"\n" + b"y" * 50_000)
+
+    ended = commands.run("publish", file, "--json", *flags)
+
+    assert (ended.code, ended.json["lines"]) == (1, 4)
+    assert [each["line"] for each in ended.json["refused"]] == [2, 4]
+    assert _held(queue) == GOOD[:2]
+
+
+@pytest.mark.parametrize("every", [65536, 1 << 40], ids=["lines", "one-line"])
+def test_a_file_is_never_in_memory_as_a_whole(file: Path, queue: RedisStreamQueue, every: int) -> None:
+    size = 256 * 1024 * 1024
+    with file.open("wb") as sparse:
+        sparse.truncate(size)
+        for place in range(every, size, every):
+            sparse.seek(place)
+            sparse.write(b"\n")
+
+    with subprocess.Popen([*commands.PROGRAM, "publish", file], stderr=subprocess.DEVNULL) as publisher:
+        _, status, used = os.wait4(publisher.pid, 0)
+        publisher.returncode = os.waitstatus_to_exitcode(status)
+
+    assert publisher.returncode == 1
+    assert used.ru_maxrss < 200 * 1024  # KiB
+    assert queue.backlog() == 0
+
+
+def test_refusals_are_kept_only_for_the_document_that_lists_them(
+    file: Path, queue: RedisStreamQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "RefusedLine", None)  # there is none to be made
+    file.write_bytes(b"no event\n" * 3)
+
+    ended = commands.run("publish", file)
+
+    assert (ended.code, ended.out) == (1, "0 events accepted, 3 refused\n")
+    assert queue.backlog() == 0
 
 
 def test_what_comes_through_a_pipe_is_published_at_once(queue: RedisStreamQueue) -> None:
