@@ -15,7 +15,8 @@ from worker.adapters.badgr.sign_in import Credentials
 from worker.adapters.celery_app import make_celery
 from worker.adapters.celery_dispatch import CeleryDispatch
 from worker.adapters.credly import CredlyProvider, KnownTemplates
-from worker.adapters.database.engine import make_engine
+from worker.adapters.database.calls import ever_called
+from worker.adapters.database.engine import make_engine, reading
 from worker.adapters.database.reconciling import Books
 from worker.adapters.database.store import Database
 from worker.adapters.permits import PatientPermits, RateLimit, RedisPermits
@@ -93,7 +94,11 @@ class Services:
             name: RateLimit(issuer.rate_limit.calls, issuer.rate_limit.window, issuer.timeout)
             for name, issuer in issuers.items()
         }
-        return RedisPermits(self._redis, limits)
+        return RedisPermits(self._redis, limits, called_before=self._called_before)
+
+    def _called_before(self, issuer_id: str) -> bool:
+        with reading(self.database.engine) as connection:
+            return ever_called(connection, issuer_id)
 
     def provider(self, issuer_id: str, issuer: Issuer, permits: Permits) -> Provider:
         """Return an issuer's connection to its provider; raises ConfigurationError without credentials."""

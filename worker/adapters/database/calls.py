@@ -170,6 +170,13 @@ def mark_sent(
     return at
 
 
+def ever_called(connection: Connection, issuer: str) -> bool:
+    """Return whether an award of this issuer was ever sent, or may have been."""
+    sent = or_(awards.c.sent_at.is_not(None), awards.c.attempts > 0, awards.c.assertion_id.is_not(None))
+    found = connection.execute(select(awards.c.user_id).where(awards.c.issuer == issuer, sent).limit(1))
+    return found.first() is not None
+
+
 def end(connection: Connection, lease_id: str, endings: Mapping[str, Ending]) -> None:
     """Record how the awards of a lease ended, by user.
 

@@ -3,6 +3,10 @@
 A permit is a member of a sorted set, scored by the millisecond in which it ends. The provider counts a
 call when it arrives, which is at some time between the permit and the answer: so the window of a call
 begins with its answer, and until that is known the permit is kept for the call's whole deadline on top.
+
+A server that has lost its memory would let a whole limit out once more. So the set has one more member, which
+never ends: the run that it was counted in. Where that is missing, or another one, and the issuer may have
+been called, nobody calls it before every call that was forgotten must have left the provider's window.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from worker.adapters.permits.limits import RateLimit, limit_of
 from worker.adapters.shared_state import shared_state
 from worker.errors import NoPermit
@@ -23,26 +29,60 @@ if TYPE_CHECKING:
 
     import redis
 
+log = structlog.get_logger(__name__)
+
 # A client's clock may be wrong by any amount; Redis's is the same for all.
 _NOW = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 """
 
+# What stands before every script that counts permits. Answers -1 if nothing is remembered and the caller has
+# not said whether the issuer was ever called, -2 once it has paused an issuer of which calls were forgotten.
+# A server that writes down each command before it answers remembers everything after a restart.
+_REMEMBERED = (
+    _NOW
+    + """
+local permits, pause, before, held = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
+local function told(section)
+  local answer = redis.pcall('INFO', section)
+  return type(answer) == 'string' and answer or ''
+end
+local run = string.match(told('server'), 'run_id:(%w+)') or 'a run without a name'
+local remembered = redis.call('ZRANGEBYSCORE', permits, '+inf', '+inf')[1]
+if remembered ~= run then
+  local forgotten = before == 'called'
+  if remembered then
+    forgotten = not string.find(told('persistence'), 'aof_enabled:1', 1, true)
+    redis.call('ZREM', permits, remembered)
+  elseif before == 'unknown' then
+    return -1
+  end
+  redis.call('ZADD', permits, '+inf', run)
+  redis.call('PEXPIRE', permits, ARGV[3])
+  if forgotten then
+    local resumes = math.max(tonumber(redis.call('GET', pause) or 0), now + held)
+    redis.call('SET', pause, resumes, 'PX', resumes - now)
+    return -2
+  end
+end
+"""
+)
+_ASK, _FORGOTTEN = -1, -2
+
 # Answers 0 with the permit taken, else the milliseconds until asking again can succeed at the earliest:
 # a call that is still under way cannot free its place sooner than one window from now.
 _ACQUIRE = (
-    _NOW
+    _REMEMBERED
     + """
-local permits, pause = KEYS[1], KEYS[2]
-local id, calls, kept, held = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local calls, id, kept = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local resumes = tonumber(redis.call('GET', pause) or 0)
 if resumes > now then return resumes - now end
 redis.call('ZREMRANGEBYSCORE', permits, '-inf', '(' .. now)
-local taken = redis.call('ZCARD', permits)
+local taken = redis.call('ZCARD', permits) - 1
 if taken < calls then
   redis.call('ZADD', permits, now + held, id)
-  redis.call('PEXPIRE', permits, held + 1000)
+  redis.call('PEXPIRE', permits, ARGV[3])
   return 0
 end
 local next = redis.call('ZRANGE', permits, taken - calls, taken - calls, 'WITHSCORES')
@@ -58,10 +98,11 @@ return redis.call('ZADD', KEYS[1], 'XX', now + tonumber(ARGV[2]), ARGV[1])
 )
 
 _ROOM = (
-    _NOW
+    _REMEMBERED
     + """
-if tonumber(redis.call('GET', KEYS[2]) or 0) > now then return 0 end
-return tonumber(ARGV[1]) - redis.call('ZCOUNT', KEYS[1], now + tonumber(ARGV[2]), '+inf')
+if tonumber(redis.call('GET', pause) or 0) > now then return 0 end
+redis.call('PEXPIRE', permits, ARGV[3])
+return math.max(0, tonumber(ARGV[4]) - redis.call('ZCOUNT', permits, now + tonumber(ARGV[5]), '(+inf'))
 """
 )
 
@@ -83,6 +124,9 @@ return row
 # A row of failures that nobody has added to for so long says nothing about the provider any more.
 _FAILURES_FORGOTTEN = 24 * 3600.0
 
+# An issuer that nobody has asked about for so long was called by nobody either.
+_REMEMBERED_FOR = 30 * 24 * 3600.0
+
 # Tasks that wait for the same moment should not all ask in the same millisecond.
 _JITTER = 0.003
 
@@ -90,7 +134,9 @@ _JITTER = 0.003
 class RedisPermits:
     """Permits for every issuer in `limits`, counted in Redis under keys that expire by themselves.
 
-    `prefix` parts installations that share one Redis. `sleep` waits for room, in seconds.
+    `prefix` parts installations that share one Redis. `called_before` says whether an issuer was ever called:
+    it is asked where Redis remembers nothing of the issuer, at the very first call or after it was emptied.
+    `sleep` waits for room, in seconds.
     """
 
     def __init__(
@@ -99,11 +145,13 @@ class RedisPermits:
         limits: Mapping[str, RateLimit],
         prefix: str = "badge-worker:",
         *,
+        called_before: Callable[[str], bool] = lambda _: False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._limits = limits
         self._prefix = prefix
         self._client = client
+        self._called_before = called_before
         self._sleep = sleep
         self._scripts: dict[str, Any] = {
             text: client.register_script(text) for text in (_ACQUIRE, _ANSWERED, _ROOM, _PAUSE, _FAILED)
@@ -119,7 +167,7 @@ class RedisPermits:
         while True:
             asked = time.monotonic()
             permit = RedisPermit(self, issuer, secrets.token_hex(8), asked + limit.deadline)
-            blocked = self._ask(permit.id, issuer, limit)
+            blocked = self._count(_ACQUIRE, issuer, limit, [permit.id, _ms(limit.kept)]) / 1000
             if blocked <= 0:
                 return permit
             if time.monotonic() + blocked > give_up:
@@ -129,8 +177,7 @@ class RedisPermits:
     def room(self, issuer: str, within: float) -> int:
         """Count the permits that can be had within so many seconds; 0 while the issuer is paused."""
         limit = limit_of(self._limits, issuer)
-        keys = [self._key(issuer, "permits"), self._key(issuer, "pause")]
-        return max(0, self._run(_ROOM, keys, [limit.calls, _ms(within)]))
+        return self._count(_ROOM, issuer, limit, [_ms(within)])
 
     def pause(self, issuer: str, seconds: float) -> None:
         """Let nobody call this issuer for so long; a longer pause is never shortened."""
@@ -156,10 +203,19 @@ class RedisPermits:
         with shared_state():
             self._client.zrem(self._key(permit.issuer, "permits"), permit.id)
 
-    def _ask(self, permit_id: str, issuer: str, limit: RateLimit) -> float:
+    def _count(self, script: str, issuer: str, limit: RateLimit, arguments: list[str | int]) -> int:
+        """Run a script that counts permits, on a memory that is whole."""
         keys = [self._key(issuer, "permits"), self._key(issuer, "pause")]
-        arguments: list[str | int] = [permit_id, limit.calls, _ms(limit.kept), _ms(limit.held)]
-        return self._run(_ACQUIRE, keys, arguments) / 1000
+        before = "unknown"
+        while True:
+            remembering: list[str | int] = [before, _ms(limit.held), _ms(_REMEMBERED_FOR), limit.calls]
+            answer = self._run(script, keys, remembering + arguments)
+            if answer == _ASK:
+                before = "called" if self._called_before(issuer) else "never"
+            elif answer == _FORGOTTEN:
+                log.warning("limiter.forgot_calls", issuer=issuer, wait=round(limit.held))
+            else:
+                return answer
 
     def _run(self, script: str, keys: list[str], arguments: list[str | int]) -> int:
         with shared_state():
