@@ -36,6 +36,26 @@ CRITERIA: dict[str, dict[str, Any]] = {
     "three-posts": {"social_engagement": {"threshold": 3}},
     "four-seconds": {"registered_for": {"threshold": 4}},
     "for-ever": {"registered_for": {"threshold": 10**9}},
+    "path-and-post": {
+        "all_of": [{"lp_enroll": {"learning_path_id": "1"}}, {"social_engagement": {"threshold": 1}}]
+    },
+    "either": {"any_of": [{"lp_passed": {"learning_path_id": "2"}}, {"social_engagement": {"threshold": 3}}]},
+    "nested": {
+        "all_of": [
+            {"registered_for": {"threshold": 4}},
+            {
+                "any_of": [
+                    {"social_connection": {"threshold": 2, "period": 2}},
+                    {
+                        "all_of": [
+                            {"lp_complete": {"learning_path_id": 1}},
+                            {"social_connection": {"threshold": 1}},
+                        ]
+                    },
+                ]
+            },
+        ]
+    },
 }
 
 

@@ -60,6 +60,46 @@ def test_what_only_both_their_events_reach_is_awarded_once(known: Ground) -> Non
     assert known.history("ada", "posts") == ["decided"]
 
 
+PATH_AND_POST = badge(
+    {"all_of": [{"lp_enroll": {"learning_path_id": "40"}}, {"social_engagement": {"threshold": 1}}]}
+)
+TWO_WAYS = badge(
+    {
+        "any_of": [
+            {"all_of": [{"lp_passed": {"learning_path_id": "40"}}, {"social_connection": {"threshold": 1}}]},
+            {"social_engagement": {"threshold": 99}},
+        ]
+    }
+)
+
+
+def test_leaves_of_different_kinds_that_only_both_reach_are_awarded_once(known: Ground) -> None:
+    """Nothing but the users' locks lets the two meet: their activities and counts are different rows."""
+    known.apply(both=PATH_AND_POST, ways=TWO_WAYS)
+
+    at_once(known, enrolled(1, "ada"), posted(2, "ada", "p1"))
+    at_once(known, posted(2, "bob", "p2"), enrolled(1, "bob"))
+    at_once(known, completed(3, "eve", passed=True), met(4, "eve", "zoe"))
+    at_once(known, met(4, "ada", "yan"), completed(3, "ada", passed=True))
+
+    assert known.earned() == {
+        ("ada", "both"): at(2),
+        ("bob", "both"): at(2),
+        ("eve", "ways"): at(4),
+        ("ada", "ways"): at(4),
+    }
+    assert known.history("ada", "both") == known.history("bob", "both") == ["decided"]
+
+
+def test_a_block_that_ends_with_one_and_the_last_leaf_with_the_other_earn_together(known: Ground) -> None:
+    known.apply(both=PATH_AND_POST)
+    for name, first in (("ada", unblocked(9, "ada")), ("bob", enrolled(3, "bob"))):
+        known.ingest(posted(1, name, "p"), blocked(2, name))
+        at_once(known, first, enrolled(3, "ada") if name == "ada" else unblocked(9, "bob"))
+
+    assert known.earned() == {("ada", "both"): at(9), ("bob", "both"): at(9)}
+
+
 def test_the_same_event_with_both_counts_once(known: Ground) -> None:
     body = met(1, "ada", "bob")
 

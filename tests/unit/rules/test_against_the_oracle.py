@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples.replay import replay
-from tests.unit.rules.story import BEGINNING, NOW, Story, body, criterion, met, parted, tried
+from tests.unit.rules.story import BEGINNING, NOW, Story, body, met, parted, tried
 from worker.activities import Kind
+from worker.rules.criteria import criterion_of
 
 SECONDS = st.integers(0, 12)
 PEOPLE = ["a", "b", "c", "d"]
@@ -65,6 +66,19 @@ CRITERIA: dict[str, dict[str, Any]] = {
     "posts": {"social_engagement": {"threshold": 2}},
     "old": {"registered_for": {"threshold": 5}},
     "far-too-old": {"registered_for": {"threshold": 31 * 86400}},
+    "both": {"all_of": [{"lp_enroll": {"learning_path_id": 40}}, {"social_engagement": {"threshold": 1}}]},
+    "either": {"any_of": [{"lp_passed": {"learning_path_id": 41}}, {"social_connection": {"threshold": 2}}]},
+    "nested": {
+        "all_of": [
+            {"any_of": [{"registered_for": {"threshold": 5}}, {"social_engagement": {"threshold": 2}}]},
+            {
+                "any_of": [
+                    {"social_connection": {"threshold": 2, "period": 4}},
+                    {"lp_complete": {"learning_path_id": 40}},
+                ]
+            },
+        ]
+    },
 }
 DEFINITIONS = {"badges": {badge_id: {"criteria": wanted} for badge_id, wanted in CRITERIA.items()}}
 
@@ -72,9 +86,8 @@ DEFINITIONS = {"badges": {badge_id: {"criteria": wanted} for badge_id, wanted in
 def earned_by_the_rules(story: Story) -> dict[tuple[str, str], float]:
     found = {}
     for badge_id, wanted in CRITERIA.items():
-        ((name, fields),) = wanted.items()
         for user_id in PEOPLE:
-            moment = story.earned(criterion(name, **fields), user_id)
+            moment = story.earned(criterion_of(wanted), user_id)
             if moment is not None:
                 found[user_id, badge_id] = moment
     return found
