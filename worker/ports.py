@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from worker.activities import Activity, Key, Kind
@@ -295,25 +296,56 @@ class RulesChange(Protocol):
         """Make `version` the one in force."""
 
 
+class Reason(StrEnum):
+    """Why everybody is evaluated for a badge."""
+
+    RULES = "rules"  # its rules are new
+    ASKED = "asked"  # somebody wants it
+    NIGHTLY = "nightly"  # to be sure: nothing should be found
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A backfill under way: everybody after user `position` is still to be looked at."""
+    """Everybody's evaluation for one version of a badge, under way.
+
+    Of `people` users so many were `looked_at`, and `found` are the awards that made.
+    """
 
     badge_id: str
     version: int
-    position: str
+    reason: Reason
+    people: int
+    looked_at: int
     found: int
 
 
-class Backfill(Batch, Protocol):
-    """The transaction of one chunk of a backfill."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an evaluation: the `people` users after user `after` up to user `upto`."""
 
-    def advance(self, evaluation: Evaluation, position: str, found: int) -> None:
-        """Note that everybody up to user `position` was looked at, and how many awards that found."""
+    evaluation: Evaluation
+    after: str
+    upto: str
+    people: int
+
+
+class Backfill(Batch, Protocol):
+    """The transaction that awards a few of those whom an evaluation found."""
+
+    def note_found(self, part: Part, worker: int, awards: int) -> None:
+        """Note how many awards this made."""
+
+
+class Close(StrEnum):
+    """Whether an evaluation is over, and who ended it."""
+
+    OURS = "ours"
+    OTHERS = "others"
+    NOT_YET = "not yet"  # others work on its last parts
 
 
 class RulesStore(Protocol):
-    """Where rules are kept and changed."""
+    """Where rules are kept and changed, and everybody's evaluations."""
 
     def sweep(self) -> AbstractContextManager[Sweep]:
         """Open one transaction of the sweep."""
@@ -322,16 +354,48 @@ class RulesStore(Protocol):
         """Open the transaction of an `apply`."""
 
     def backfill(self) -> AbstractContextManager[Backfill]:
-        """Open the transaction of one chunk of a backfill."""
+        """Open the transaction that awards a few of those whom an evaluation found."""
 
     def evaluations(self) -> list[Evaluation]:
-        """Return the backfills that are not finished."""
+        """Return the evaluations that are not over."""
 
-    def finish(self, evaluation: Evaluation) -> None:
-        """Note that a backfill is finished."""
+    def evaluate_all(
+        self, reason: Reason, badge_ids: Collection[str] | None, since: datetime | None
+    ) -> list[Evaluation]:
+        """Note durably that everybody is to be evaluated for these (or all) published badges; return them.
 
-    def find_candidates(self, rule: Rule, after: str, limit: int) -> list[str]:
-        """Return up to `limit` users after `after`, sorted, for whom the rule may hold; without locks."""
+        What is under way already is joined; what began at `since` or later and is over is left out.
+        """
+
+    def now(self) -> datetime:
+        """Return the clock that evaluations go by."""
+
+    def at_work(self) -> AbstractContextManager[int]:
+        """Give a number of our own; until the block ends others see by it that we are alive."""
+
+    def claim(self, evaluation: Evaluation, worker: int, people: int) -> Part | None:
+        """Take a part of up to so many people that nobody alive works on; None if there is none."""
+
+    def part_done(self, part: Part, worker: int) -> Evaluation:
+        """Note that a part is done; return how far its evaluation is."""
+
+    def finish(self, evaluation: Evaluation) -> tuple[Close, Evaluation]:
+        """End an evaluation of which nothing is left to do; return whether, and how it stands."""
+
+    def drop(self, evaluation: Evaluation) -> None:
+        """End an evaluation, whatever is left to do."""
+
+    def people_after(self, after: str, limit: int) -> tuple[int, str]:
+        """Return how many the next up to `limit` users after `after` are, and the last of them."""
+
+    def count_people(self) -> int:
+        """Count the users."""
+
+    def find_candidates(self, rule: Rule, after: str, upto: str) -> list[str]:
+        """Return the users after `after` up to `upto`, sorted, who may earn and lack the badge; no locks."""
+
+    def count_candidates(self, rule: Rule, after: str, upto: str) -> int:
+        """Return how many `find_candidates` would return."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def test_no_results_are_kept(celery: Celery) -> None:
 
 
 def test_every_task_goes_to_a_queue_that_a_worker_reads_by_default(celery: Celery) -> None:
-    tasks = [awards.dispatch, awards.issue, awards.look_up, awards.revoke, rules.sweep, rules.backfill]
+    tasks = [awards.dispatch, awards.issue, awards.look_up, awards.revoke, rules.sweep, rules.evaluate]
 
     queues = [celery.amqp.router.route({}, task.name)["queue"].name for task in tasks]
 
@@ -105,7 +105,7 @@ def test_a_tick_of_long_ago_is_worth_nothing(tick: str) -> None:
 
 
 def test_beat_sends_ticks_to_tasks_that_there_are(celery: Celery) -> None:
-    there = {task.name for task in (awards.dispatch, rules.sweep, rules.backfill)}
+    there = {task.name for task in (awards.dispatch, rules.sweep, rules.backfill, rules.nightly)}
 
     assert {entry["task"] for entry in celery.conf.beat_schedule.values()} == there
 

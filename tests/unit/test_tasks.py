@@ -70,7 +70,16 @@ def test_what_nobody_expected_leaves_a_traceback(celery: Celery, caplog: pytest.
 
 @pytest.mark.parametrize(
     "task",
-    [awards.dispatch, awards.issue, awards.look_up, awards.revoke, rules.sweep, rules.backfill],
+    [
+        awards.dispatch,
+        awards.issue,
+        awards.look_up,
+        awards.revoke,
+        rules.sweep,
+        rules.backfill,
+        rules.evaluate,
+        rules.nightly,
+    ],
     ids=lambda task: str(task.name),
 )
 def test_every_task_of_ours_ends_so(task: Any) -> None:

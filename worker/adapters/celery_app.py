@@ -137,6 +137,8 @@ TICKS: dict[str, dict[str, Any]] = {
     "dispatch": {"task": "awards.dispatch", "schedule": 1.0, "options": {"expires": 10}},
     "sweep": {"task": "rules.sweep", "schedule": 5.0, "options": {"expires": 15}},
     "backfill": {"task": "rules.backfill", "schedule": 5.0, "options": {"expires": 15}},
+    # Whether a night has come that nobody saw to: the database knows, a beat that was down does not.
+    "nightly": {"task": "rules.nightly", "schedule": 300.0, "options": {"expires": 30}},
 }
 
 _TIME: dict[str, Any] = {

@@ -10,9 +10,10 @@ import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from worker.adapters.celery_app import DISPATCH, is_behind
+from worker.adapters.celery_app import DISPATCH, RULES, is_behind
 from worker.awards import Call
 from worker.errors import QueueUnavailable
+from worker.ports import Evaluation
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,19 @@ class CeleryDispatch:
             self._app.send_task(_name(call), kwargs=arguments, expires=left)
         except OperationalError as error:
             raise QueueUnavailable(f"the task broker cannot be reached: {error}") from error
+
+    def evaluate(self, evaluation: Evaluation) -> None:
+        """Send the task that works on an evaluation. Never raises: beat sends the next one anyway."""
+        arguments = {
+            "badge": evaluation.badge_id,
+            "version": evaluation.version,
+            "reason": evaluation.reason.value,
+        }
+        try:
+            if not is_behind(self._app, RULES):
+                self._app.send_task("rules.evaluate", kwargs=arguments, expires=_FRESH, retry=False)
+        except OperationalError as error:
+            log.warning("evaluation.waits_for_beat", reason=str(error))
 
 
 def _name(call: Call) -> str:

@@ -13,6 +13,7 @@ from worker.cli.diagnosis import doctor
 from worker.cli.output import say
 from worker.cli.publishing import publish
 from worker.cli.reconciling import reconcile
+from worker.cli.reevaluate import reevaluate
 from worker.errors import BadgeWorkerError, ConfigurationError
 
 
@@ -70,5 +71,6 @@ app.add_typer(badgr.app, name="badgr")
 app.add_typer(awards.app, name="awards")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(doctor)
+app.command()(reevaluate)
 app.command()(reconcile)
 app.add_typer(database.app, name="db")

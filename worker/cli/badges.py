@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import SpinnerColumn
 
 from worker.cli.badge_changes import changes_to, describe, print_changes
 from worker.cli.opening import nudge, open_database, open_services, open_settings
 from worker.cli.options import AsJson
-from worker.cli.output import count, print_json, print_table, progress, say
+from worker.cli.output import count, print_json, print_table, say
+from worker.cli.reevaluate import counting, everybody
 from worker.cli.stopping import Stopped
 from worker.errors import ConfigurationError, InvalidDefinition, TransientError
 
@@ -84,7 +82,7 @@ def plan(
     definitions = load_definitions(file or here.settings.badges_file)
     database = open_database(here)
     changes = changes_to(database, definitions)
-    with _counting("evaluating") as show:
+    with counting("evaluating") as show:
         gains = would_gain(database, changes.badges, show)
     if as_json:
         badges = [each | {"would_gain": gains.get(each["badge_id"], 0)} for each in describe(changes.badges)]
@@ -137,24 +135,12 @@ def _evaluate(database: Database) -> int:
     """Work off the evaluations that are noted, with those that an earlier `apply` left; return new awards."""
     from worker import reevaluation
 
-    with _counting("evaluating everybody") as show:
+    with everybody("evaluating everybody") as show:
         try:
-            return reevaluation.backfill(database, lambda each: show(each.badge_id, each.found))
+            return reevaluation.backfill(database, show)
         except (Stopped, TransientError):
             say("the rules are in force; beat goes on with evaluating everybody, and so does `badges apply`")
             raise
-
-
-@contextmanager
-def _counting(what: str) -> Iterator[Callable[[str, int], None]]:
-    """Show how far it is while the block runs; gives what to tell a badge and a number of people to."""
-    with progress(SpinnerColumn(), "{task.description}") as display:
-        task = display.add_task(what, total=None)
-
-        def show(badge_id: str, found: int) -> None:
-            display.update(task, description=f"{what} for {badge_id}: {found} gain it")
-
-        yield show
 
 
 def _tell(applied: Applied, awards: int, *, as_json: bool) -> None:

@@ -290,7 +290,7 @@ def test_an_evaluation_that_was_interrupted_is_finished_by_the_next_apply(
         return whole(store, stop)
 
     with monkeypatch.context() as patched:
-        patched.setattr(reevaluation, "CHUNK", 1)
+        patched.setattr(reevaluation, "PART", 1)
         patched.setattr(reevaluation, "backfill", interrupted)
         first = commands.run_main("badges", "apply", _file(bare, two=badge(POSTS)), "--yes")
     after_first = sorted(ground.states())

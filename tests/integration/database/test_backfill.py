@@ -90,17 +90,17 @@ def test_a_candidate_whose_connections_lie_too_far_apart_gets_nothing(ground: Gr
     assert ground.earned() == {("bob", "week"): at(6 * DAY)}
 
 
-def test_a_backfill_goes_in_chunks_and_goes_on_where_it_was_interrupted(
+def test_a_backfill_goes_in_parts_and_goes_on_where_it_was_interrupted(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Interrupted(Exception):
         pass
 
     def interrupt(evaluation: Evaluation) -> None:
-        if evaluation.position == PEOPLE[3]:
+        if evaluation.looked_at == 4:
             raise Interrupted
 
-    monkeypatch.setattr(reevaluation, "CHUNK", 2)
+    monkeypatch.setattr(reevaluation, "PART", 2)
     ground.ingest(*(enrolled(1, name) for name in PEOPLE))
     only_apply(ground, enrol=badge(ENROL))
     seen: list[Evaluation] = []
@@ -110,9 +110,9 @@ def test_a_backfill_goes_in_chunks_and_goes_on_where_it_was_interrupted(
     there = ground.database.evaluations()
     made = backfill(ground.database, seen.append)
 
-    assert [(each.position, each.found) for each in there] == [(PEOPLE[3], 4)]
+    assert [(each.looked_at, each.found) for each in there] == [(4, 4)]
     assert made == 3
-    assert [(each.position, each.found) for each in seen] == [(PEOPLE[5], 6), (PEOPLE[6], 7)]
+    assert [(each.people, each.looked_at, each.found) for each in seen] == [(7, 6, 6), (7, 7, 7)]
     assert len(ground.earned()) == 7
     assert ground.database.evaluations() == []
 

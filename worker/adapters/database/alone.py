@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from worker.adapters.database.engine import translated
 
@@ -16,7 +17,12 @@ class Work(IntEnum):
     """What is not worth doing twice at once. The numbers are PostgreSQL's advisory locks."""
 
     SWEEP = 0x62616467_00000010
-    BACKFILL = 0x62616467_00000011
+    # Of everybody's evaluations as many as there are slots: the others' threads are for the provider's calls.
+    FIRST_EVALUATION = 0x62616467_00000011
+    SECOND_EVALUATION = 0x62616467_00000012
+
+
+_WORKERS = 0x6261_0000_0000_0000  # above all locks that have a name
 
 
 # SQLite has one machine's processes, in practice one: there a lock within the process does.
@@ -44,8 +50,29 @@ def alone(engine: Engine, work: Work) -> Iterator[bool]:
 
 
 @contextmanager
-def _among_processes(engine: Engine, work: Work) -> Iterator[bool]:
-    parameters = {"number": int(work)}
+def at_work(engine: Engine) -> Iterator[int]:
+    """Give a number that is ours alone; until the block ends `is_free` says of it that we live.
+
+    The database knows of a process that is killed as soon as its connection is gone.
+    """
+    number = _WORKERS + secrets.randbelow(2**32)
+    if engine.dialect.name == "sqlite":
+        yield number
+        return
+    with _among_processes(engine, number):
+        yield number
+
+
+def is_free(connection: Connection, number: int) -> bool:
+    """Say whether nobody works under this number. SQLite does not know: then a part is done twice."""
+    if connection.dialect.name == "sqlite":
+        return True
+    return bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": number}))
+
+
+@contextmanager
+def _among_processes(engine: Engine, number: int) -> Iterator[bool]:
+    parameters = {"number": int(number)}
     # Outside a transaction, which would lie idle for as long as the work takes.
     with translated(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         mine = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:number)"), parameters))

@@ -1,58 +1,145 @@
-"""Candidates of a backfill: set-based, in chunks, without locks (design.md section 4).
+"""Candidates of an evaluation: set-based, a range of users at a time, without locks (design.md section 4).
 
-What is found here may be too much, never too little: it is checked again under the users' locks.
+What is found here is checked again under the users' locks before anybody gets anything. Whoever has the badge
+already or may not earn any is left out, so that only what is really new is worth a lock.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Select, select
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+from sqlalchemy import Connection, select, text
 
 from worker.activities import Kind
-from worker.adapters.database.schema import activities, counts, rulebook, users
-from worker.rules.criteria import LpComplete, LpEnroll, LpPassed, RegisteredFor
+from worker.adapters.database.schema import rulebook
+from worker.adapters.database.types import as_text
+from worker.rules.criteria import (
+    AllOf,
+    AnyOf,
+    Criterion,
+    LpComplete,
+    LpEnroll,
+    LpPassed,
+    RegisteredFor,
+    SocialConnection,
+    SocialEngagement,
+)
 from worker.rules.rulebook import Rule
+from worker.users import ANONYMOUS
+
+_RANGE = "user_id > :after AND user_id <= :upto"
+# The latest block or unblock decides, a tie blocks: who has a block with no later unblock is blocked.
+_MAY_EARN = (
+    "EXISTS (SELECT 1 FROM users u WHERE u.user_id = c.user_id AND u.deleted_at IS NULL "
+    "AND (u.scope IS NULL OR u.scope <> :anonymous)) "
+    "AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = c.user_id AND b.blocked AND NOT EXISTS ("
+    "SELECT 1 FROM blocks l WHERE l.user_id = b.user_id AND NOT l.blocked AND l.at > b.at))"
+)
+_NOT_AWARDED = "NOT EXISTS (SELECT 1 FROM awards w WHERE w.user_id = {0}.user_id AND w.badge_id = :badge_id)"
 
 
-def find_candidates(connection: Connection, rule: Rule, after: str, limit: int) -> list[str]:
-    """Return up to `limit` users after `after`, sorted, for whom the rule may hold."""
-    statement = _statement(rule, after).limit(limit)
-    return list(connection.scalars(statement))
+def find_candidates(connection: Connection, rule: Rule, after: str, upto: str) -> list[str]:
+    """Return the users after `after` up to `upto`, sorted, for whom the rule holds and who lack the badge."""
+    sql, parameters = _search(connection, rule, after, upto)
+    return list(connection.scalars(text(f"{sql} ORDER BY c.user_id"), parameters))
 
 
-def _statement(rule: Rule, after: str) -> Select[tuple[str]]:
-    match rule.criterion:
-        case LpEnroll() | LpComplete() | LpPassed() as path:
-            return _about(path.kind, path.learning_path_id, after)
-        case RegisteredFor():
-            # Anybody whose registration is known and may be old enough; the exact age is checked later.
-            return (
-                select(users.c.user_id)
-                .where(
-                    users.c.user_id > after,
-                    users.c.registered_at <= select(rulebook.c.swept_to).scalar_subquery(),
-                )
-                .order_by(users.c.user_id)
-            )
-        case counted:
-            return _enough(counted.kind, counted.threshold, after)
+def count_candidates(connection: Connection, rule: Rule, after: str, upto: str) -> int:
+    """Return how many `find_candidates` would return."""
+    sql, parameters = _search(connection, rule, after, upto)
+    return int(connection.scalar(text(f"SELECT count(*) FROM ({sql}) AS found"), parameters) or 0)
 
 
-def _about(kind: Kind, object_id: str, after: str) -> Select[tuple[str]]:
-    return (
-        select(activities.c.user_id)
-        .where(
-            activities.c.user_id > after,
-            activities.c.kind == kind.value,
-            activities.c.object_id == object_id,
-            activities.c.counted_at.is_not(None),
+def _search(connection: Connection, rule: Rule, after: str, upto: str) -> tuple[str, dict[str, Any]]:
+    # A statement of its own before: who comes of age between the two is the sweep's.
+    swept_to = connection.scalars(select(rulebook.c.swept_to)).one()
+    search = _Search(swept_to, sqlite=connection.dialect.name == "sqlite")
+    holds = search.holds(rule.criterion)
+    parameters = {"after": after, "upto": upto, "badge_id": rule.badge_id, "anonymous": ANONYMOUS}
+    sql = f"SELECT c.user_id FROM ({holds}) AS c WHERE {_NOT_AWARDED.format('c')} AND {_MAY_EARN}"
+    return sql, parameters | search.parameters
+
+
+class _Search:
+    """Puts together the query for whom a criterion holds, with its parameters; each user once."""
+
+    def __init__(self, swept_to: datetime, *, sqlite: bool) -> None:
+        self.parameters: dict[str, Any] = {}
+        self._swept_to = swept_to
+        self._sqlite = sqlite
+        self._names = count(1)
+
+    def holds(self, criterion: Criterion) -> str:
+        """Return the query."""
+        match criterion:
+            case AllOf():
+                return self._together(" INTERSECT ", criterion.criteria)
+            case AnyOf():
+                return self._together(" UNION ", criterion.criteria)
+            case LpEnroll() | LpComplete() | LpPassed():
+                return self._about(criterion.kind, criterion.learning_path_id)
+            case RegisteredFor():
+                return self._of_age(criterion.threshold)
+            case SocialConnection() if criterion.period is not None:
+                return self._within(criterion.kind, criterion.threshold, criterion.period)
+            case SocialConnection() | SocialEngagement():
+                return self._enough(criterion.kind, criterion.threshold)
+
+    def _together(self, word: str, criteria: tuple[Criterion, ...]) -> str:
+        # Each in a query of its own: SQLite takes no parentheses between the parts.
+        parts = (f"SELECT user_id FROM ({self.holds(each)}) AS {self._name()}" for each in criteria)
+        return word.join(parts)
+
+    def _about(self, kind: Kind, object_id: str) -> str:
+        return (
+            f"SELECT user_id FROM activities WHERE {_RANGE} AND kind = {self._bind(kind.value)} "
+            f"AND object_id = {self._bind(object_id)} AND counted_at IS NOT NULL"
         )
-        .order_by(activities.c.user_id)
-    )
+
+    def _enough(self, kind: Kind, threshold: int) -> str:
+        return (
+            f"SELECT user_id FROM counts WHERE {_RANGE} AND kind = {self._bind(kind.value)} "
+            f"AND value >= {threshold:d}"
+        )
+
+    def _of_age(self, threshold: int) -> str:
+        born = self._instant(self._swept_to - timedelta(seconds=threshold))
+        return f"SELECT user_id FROM users WHERE {_RANGE} AND registered_at <= {born}"
+
+    def _within(self, kind: Kind, threshold: int, period: int) -> str:
+        """Look back from each activity to the one that makes it `threshold`; who has it near enough holds.
+
+        Only of those who have enough at all, and lack the badge: sorting is what costs.
+        """
+        enough = f"SELECT e.user_id FROM ({self._enough(kind, threshold)}) AS e"
+        back = f"lag(a.counted_at, {threshold - 1:d}) OVER (PARTITION BY a.user_id ORDER BY a.counted_at)"
+        return (
+            "SELECT DISTINCT user_id FROM ("
+            f"SELECT a.user_id, a.counted_at, {back} AS earlier FROM activities a "
+            f"WHERE a.user_id > :after AND a.user_id <= :upto AND a.kind = {self._bind(kind.value)} "
+            f"AND a.counted_at IS NOT NULL AND a.user_id IN ({enough} WHERE {_NOT_AWARDED.format('e')})"
+            f") AS {self._name()} WHERE {self._near('earlier', 'counted_at', period)}"
+        )
+
+    def _near(self, one: str, other: str, period: int) -> str:
+        if self._sqlite:
+            return f"{_microseconds(other)} - {_microseconds(one)} <= {period * 1_000_000:d}"
+        return f"{other} - {one} <= {self._bind(timedelta(seconds=period))}"
+
+    def _instant(self, at: datetime) -> str:
+        return self._bind(as_text(at) if self._sqlite else at)
+
+    def _bind(self, value: object) -> str:
+        name = f"value_{len(self.parameters)}"
+        self.parameters[name] = value
+        return f":{name}"
+
+    def _name(self) -> str:
+        return f"part_{next(self._names)}"
 
 
-def _enough(kind: Kind, threshold: int, after: str) -> Select[tuple[str]]:
-    return (
-        select(counts.c.user_id)
-        .where(counts.c.user_id > after, counts.c.kind == kind.value, counts.c.value >= threshold)
-        .order_by(counts.c.user_id)
-    )
+def _microseconds(column: str) -> str:
+    """Return SQLite's reading of an instant as text, to the microsecond: its own functions round."""
+    return f"(unixepoch(substr({column}, 1, 19)) * 1000000 + substr({column}, 21, 6))"

@@ -8,15 +8,15 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
-from worker.adapters.database import engine
+from worker.adapters.database import engine, evaluations
 from worker.adapters.database.arrays import INSTANT, TEXT, Rows
 from worker.adapters.database.batch import Batch
 from worker.adapters.database.decisions import Decisions, reachable
 from worker.adapters.database.locks import RULES
-from worker.adapters.database.schema import awards, badges, evaluations, issuers, rulebook
+from worker.adapters.database.schema import awards, badges, issuers, rulebook
 from worker.adapters.database.statements import statement
 from worker.awards import AwardState
-from worker.ports import Evaluation, RulesState, StoredBadge
+from worker.ports import Part, Reason, RulesState, StoredBadge
 
 _SPANS = Rows("spans", badge_id=TEXT, after=INSTANT, upto=INSTANT)
 
@@ -148,9 +148,7 @@ class RulesChange(Decisions):
 
     def evaluate_later(self, badge_id: str, version: int) -> None:
         """Note durably that everybody is to be evaluated for this version of the badge."""
-        at = engine.now(self.connection)
-        row = {"badge_id": badge_id, "version": version, "position": "", "found": 0, "started_at": at}
-        self.connection.execute(insert(evaluations).values(row))
+        evaluations.note(self.connection, badge_id, version, Reason.RULES)
 
     def raise_version(self, version: int) -> None:
         """Make `version` the one in force."""
@@ -158,12 +156,8 @@ class RulesChange(Decisions):
 
 
 class Backfill(Batch):
-    """One chunk of a backfill; implements ports.Backfill."""
+    """Awards a few of those whom an evaluation found; implements ports.Backfill."""
 
-    def advance(self, evaluation: Evaluation, position: str, found: int) -> None:
-        """Note that everybody up to user `position` was looked at, and how many awards that found."""
-        self.connection.execute(
-            update(evaluations)
-            .where(evaluations.c.badge_id == evaluation.badge_id, evaluations.c.version == evaluation.version)
-            .values(position=position, found=evaluations.c.found + found)
-        )
+    def note_found(self, part: Part, worker: int, awards: int) -> None:
+        """Note how many awards this made."""
+        evaluations.note_found(self.connection, part, worker, awards)

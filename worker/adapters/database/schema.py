@@ -213,15 +213,32 @@ dead_letters = Table(
 )
 Index("ix_dead_letters_received_at", dead_letters.c.received_at)
 
-# Resumable progress of backfills: one row for each badge and version to be evaluated for everybody.
+# Everybody's evaluation for one version of a badge: why, how far it came and what it found.
 evaluations = Table(
     "evaluations",
     metadata,
     Column("badge_id", Id, nullable=False),
     Column("version", Integer, nullable=False),
-    Column("position", Id, nullable=False),  # the last user that was looked at
+    Column("reason", Text, nullable=False, server_default=text("'rules'")),
+    Column("position", Id, nullable=False),  # the last user who is in a part
+    Column("people", Integer, nullable=False, server_default=text("0")),  # how many there were at its start
+    Column("looked_at", Integer, nullable=False, server_default=text("0")),
     Column("found", Integer, nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("finished_at", Instant),
     PrimaryKeyConstraint("badge_id", "version"),
+)
+
+# Parts of evaluations that somebody works on: everybody after `after` up to `upto`.
+evaluation_parts = Table(
+    "evaluation_parts",
+    metadata,
+    Column("badge_id", Id, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("after", Id, nullable=False),
+    Column("upto", Id, nullable=False),
+    Column("people", Integer, nullable=False),
+    Column("found", Integer, nullable=False),
+    Column("worked_on_by", BigInteger, nullable=False),  # the lock that its worker holds while it lives
+    PrimaryKeyConstraint("badge_id", "version", "after"),
 )

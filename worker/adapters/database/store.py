@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, select
 
-from worker.adapters.database import admission, asking, calls, engine, listings, revoking
-from worker.adapters.database.alone import Work, alone
+from worker.adapters.database import (
+    admission,
+    asking,
+    calls,
+    candidates,
+    engine,
+    evaluations,
+    listings,
+    revoking,
+)
+from worker.adapters.database.alone import Work, alone, at_work
 from worker.adapters.database.batch import Batch
-from worker.adapters.database.candidates import find_candidates
 from worker.adapters.database.listings import AwardFilter, BadgeRow, DeadLetter, HistoryRow
 from worker.adapters.database.rules import Backfill, RulesChange, Sweep
-from worker.adapters.database.schema import badges, evaluations, issuers
+from worker.adapters.database.schema import badges, issuers
 from worker.awards import Asked, AwardRow, Call, Ending, LeasedAward, LeasedRevocation, Which
-from worker.ports import Admission, Evaluation
+from worker.ports import Admission, Close, Evaluation, Part, Reason
 from worker.rules.rulebook import Rule
 
 
@@ -58,37 +66,70 @@ class Database:
 
     @contextmanager
     def backfill(self) -> Iterator[Backfill]:
-        """Open the transaction of one chunk of a backfill."""
+        """Open the transaction that awards a few of those whom an evaluation found."""
         with engine.transaction(self.engine) as connection:
             yield Backfill(connection)
 
     def evaluations(self) -> list[Evaluation]:
-        """Return the backfills that are not finished."""
-        wanted = evaluations.c
-        statement = (
-            select(wanted.badge_id, wanted.version, wanted.position, wanted.found)
-            .where(wanted.finished_at.is_(None))
-            .order_by(wanted.version, wanted.badge_id)
-        )
+        """Return the evaluations that are not over."""
         with engine.reading(self.engine) as connection:
-            return [Evaluation(*row) for row in connection.execute(statement)]
+            return evaluations.under_way(connection)
 
-    def finish(self, evaluation: Evaluation) -> None:
-        """Note that a backfill is finished."""
+    def evaluate_all(
+        self, reason: Reason, badge_ids: Collection[str] | None, since: datetime | None
+    ) -> list[Evaluation]:
+        """Note durably that everybody is to be evaluated for these (or all) published badges."""
         with engine.transaction(self.engine) as connection:
-            connection.execute(
-                update(evaluations)
-                .where(
-                    evaluations.c.badge_id == evaluation.badge_id,
-                    evaluations.c.version == evaluation.version,
-                )
-                .values(finished_at=engine.now(connection))
-            )
+            return evaluations.note_all(connection, reason, badge_ids, since)
 
-    def find_candidates(self, rule: Rule, after: str, limit: int) -> list[str]:
-        """Return up to `limit` users after `after`, sorted, for whom the rule may hold; without locks."""
+    def now(self) -> datetime:
+        """Return the database's clock."""
         with engine.reading(self.engine) as connection:
-            return find_candidates(connection, rule, after, limit)
+            return engine.now(connection)
+
+    def at_work(self) -> AbstractContextManager[int]:
+        """Give a number of our own; until the block ends others see by it that we are alive."""
+        return at_work(self.engine)
+
+    def claim(self, evaluation: Evaluation, worker: int, people: int) -> Part | None:
+        """Take a part of up to so many people that nobody alive works on."""
+        with engine.transaction(self.engine) as connection:
+            return evaluations.claim(connection, evaluation, worker, people)
+
+    def part_done(self, part: Part, worker: int) -> Evaluation:
+        """Note that a part is done; return how far its evaluation is."""
+        with engine.transaction(self.engine) as connection:
+            return evaluations.part_done(connection, part, worker)
+
+    def finish(self, evaluation: Evaluation) -> tuple[Close, Evaluation]:
+        """End an evaluation of which nothing is left to do; return whether, and how it stands."""
+        with engine.transaction(self.engine) as connection:
+            return evaluations.finish(connection, evaluation)
+
+    def drop(self, evaluation: Evaluation) -> None:
+        """End an evaluation, whatever is left to do."""
+        with engine.transaction(self.engine) as connection:
+            evaluations.drop(connection, evaluation)
+
+    def people_after(self, after: str, limit: int) -> tuple[int, str]:
+        """Return how many the next up to `limit` users after `after` are, and the last of them."""
+        with engine.reading(self.engine) as connection:
+            return evaluations.people_after(connection, after, limit)
+
+    def count_people(self) -> int:
+        """Count the users."""
+        with engine.reading(self.engine) as connection:
+            return evaluations.count_people(connection)
+
+    def find_candidates(self, rule: Rule, after: str, upto: str) -> list[str]:
+        """Return the users after `after` up to `upto` for whom the rule holds and who lack the badge."""
+        with engine.reading(self.engine) as connection:
+            return candidates.find_candidates(connection, rule, after, upto)
+
+    def count_candidates(self, rule: Rule, after: str, upto: str) -> int:
+        """Return how many `find_candidates` would return."""
+        with engine.reading(self.engine) as connection:
+            return candidates.count_candidates(connection, rule, after, upto)
 
     # Awards on their way
 
