@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
 from worker.awards import Assertion, AwardState
+
+SAME_INSTANT = timedelta(seconds=1)  # a provider may keep `issuedOn` less exactly than we do
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,12 @@ class Standing:
     recipient: str | None = field(default=None, repr=False)
     badgeclass: str | None = None
     uncertain: bool = False
+
+    def is_of_its_instant(self, assertion: Assertion) -> bool:
+        """Say whether an assertion was issued for the instant at which the award was earned."""
+        if assertion.issued_on is None or self.earned_at is None:
+            return False
+        return abs(assertion.issued_on - self.earned_at) < SAME_INSTANT
 
 
 class DifferenceKind(StrEnum):

@@ -7,7 +7,8 @@ here by then. What looks amiss is looked up once more before anything is said of
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
@@ -23,7 +24,6 @@ log = structlog.get_logger(__name__)
 
 CHUNK = 200  # assertions or awards that are compared at a time
 OVERLAP = timedelta(minutes=5)  # before the last reading: what the provider had not committed by then
-SAME_INSTANT = timedelta(seconds=1)  # a provider may keep `issuedOn` less exactly than we do
 SURPLUS = "awarded twice"  # the reason that a surplus assertion is revoked for
 _NOT_FOUND = 404
 _UNSENT = (AwardState.WAITING, AwardState.PENDING, AwardState.FAILED)
@@ -96,14 +96,14 @@ class Reconciling:
         self._report.compared += len(part)
         self._seen.update(each.assertion.assertion_id for each in ours)
         linked = self._books.linked(self._issuer_id, [each.assertion.assertion_id for each in ours])
-        unlinked: dict[tuple[str, str], list[Held]] = defaultdict(list)
+        unlinked: dict[tuple[str, str], dict[str, Held]] = defaultdict(dict)
         for each in ours:
-            award = linked.get(each.assertion.assertion_id)
-            if award is not None:
-                self._compare_linked(each, award)
-            elif _is_live(each.assertion):
-                unlinked[each.badgeclass, each.assertion.recipient].append(each)
-        self._compare_unlinked(unlinked)
+            name = each.assertion.assertion_id
+            if name in linked:
+                self._compare_linked(each, linked[name])
+            elif _is_live(each.assertion):  # what changes while pages are read may come twice
+                unlinked[each.badgeclass, each.assertion.recipient][name] = each
+        self._compare_unlinked({key: list(held.values()) for key, held in unlinked.items()})
 
     def _compare_linked(self, held: Held, award: Standing) -> None:
         assertion = held.assertion
@@ -124,7 +124,7 @@ class Reconciling:
 
     # Assertions that no award is linked to
 
-    def _compare_unlinked(self, unlinked: dict[tuple[str, str], list[Held]]) -> None:
+    def _compare_unlinked(self, unlinked: Mapping[tuple[str, str], Sequence[Held]]) -> None:
         by_badge: dict[str, set[str]] = defaultdict(set)
         for badgeclass, address in unlinked:
             by_badge[self._classes[badgeclass]].add(address)
@@ -137,12 +137,17 @@ class Reconciling:
             self._place(several, found[badge_id].get(address), badge_id)
 
     def _place(self, several: Sequence[Held], award: Standing | None, badge_id: str) -> None:
-        """Say whose these live assertions of one address and badge are."""
+        """Say whose these live assertions of one address and badge are.
+
+        One that the award is linked to by now was linked since we asked: it is where it should be.
+        """
+        if award is not None:
+            several = [each for each in several if each.assertion.assertion_id != award.assertion_id]
         if award is None or award.state is None:
             for each in several:
                 self._foreign(each.assertion, award, badge_id)
         elif award.assertion_id is None:
-            self._adopt(several, award)
+            self._link(several, award)
         else:
             for each in several:
                 self._second(each, award)
@@ -156,53 +161,60 @@ class Reconciling:
         detail = detail or "the user has not earned it"
         self._note(Difference(self._issuer_id, kind, badge_id, user_id, assertion.assertion_id, detail))
 
-    def _adopt(self, several: Sequence[Held], award: Standing) -> None:
+    def _link(self, several: Sequence[Held], award: Standing) -> None:
         """Link an award that was not sent to its assertion; one that is being sent finds it by itself."""
-        if award.state is AwardState.ISSUING or award.uncertain:
+        if award.state is AwardState.ISSUING or (award.uncertain and award.state is not AwardState.FAILED):
             return
-        first, *others = sorted(several, key=lambda each: not _same(each.assertion, award))
+        first, *others = sorted(several, key=lambda each: not award.is_of_its_instant(each.assertion))
         if award.state not in _UNSENT:
             for each in several:
                 self._foreign(each.assertion, award, award.badge_id, f"the award is {award.state}")
             return
-        self._note(
+        linked = self._note(
             self._difference(DifferenceKind.UNLINKED, award, first.assertion, f"the award is {award.state}"),
             lambda: self._books.adopt(self._issuer_id, award, first),
         )
-        for each in others:
-            self._surplus(award, each.assertion)
+        for each in others:  # where somebody else was quicker, they may have chosen one of these
+            self._surplus(award, each.assertion, certain=linked)
 
     def _second(self, held: Held, award: Standing) -> None:
-        """Judge a live assertion of an award that is linked to another one."""
+        """Judge a live assertion of an award that is linked to another one, perhaps at another address."""
         assertion = held.assertion
         if award.state is not AwardState.ISSUED:
             self._foreign(assertion, award, award.badge_id, f"the award is {award.state}")
             return
-        there = self._held_by(held.badgeclass, assertion.recipient)
+        address, badgeclass = award.recipient or assertion.recipient, award.badgeclass or held.badgeclass
+        there = self._held_by(badgeclass, address)
         if award.assertion_id not in there:
             self._note(
                 self._difference(DifferenceKind.LOST, award, assertion, "another one is there"),
                 lambda: self._books.adopt(self._issuer_id, award, held),
             )
-        elif assertion.assertion_id in there and _is_live(there[award.assertion_id]):
-            self._surplus(award, assertion)
-        elif assertion.assertion_id in there:
+        elif not _is_live(there[award.assertion_id]):
             self._foreign(assertion, award, award.badge_id, "the award's own is revoked or has expired")
+        elif (address, badgeclass) != (assertion.recipient, held.badgeclass):  # somebody may have meant it
+            detail = "the award's own is at another address, or of another badge class"
+            self._note(self._difference(DifferenceKind.DUPLICATE, award, assertion, detail))
+        elif assertion.assertion_id in there:
+            self._surplus(award, assertion)
 
-    def _surplus(self, award: Standing, assertion: Assertion) -> None:
+    def _surplus(self, award: Standing, assertion: Assertion, *, certain: bool = True) -> None:
         self._note(
             self._difference(DifferenceKind.DUPLICATE, award, assertion, "beside the one of the award"),
-            lambda: self._revoke(assertion),
+            (lambda: self._revoke(assertion)) if certain else None,
         )
 
     def _revoke(self, assertion: Assertion) -> bool | str:
+        """Revoke a surplus assertion, unless an award was linked to it since it was read."""
+        if self._books.linked(self._issuer_id, [assertion.assertion_id]):
+            return False
         (refusal,) = self._provider.revoke([(assertion.assertion_id, SURPLUS)], lambda: None)
         return True if refusal is None else refusal.words
 
     # Awards that the provider lost
 
     def _find_lost(self, started: datetime) -> None:
-        """Look up every award that was issued before we began to read, and was not read."""
+        """Look up every award that was sent before we began to read, and whose assertion was not read."""
         after = None
         while part := self._books.issued(self._issuer_id, started, after, CHUNK):
             after = (part[-1].user_id, part[-1].badge_id)
@@ -230,17 +242,18 @@ class Reconciling:
                 self._revoked_there(award, own)
 
     def _lost(self, award: Standing, badgeclass: str, others: Sequence[Assertion]) -> None:
-        """Note that an assertion is gone: another one takes its place, else it is issued again."""
-        gone = Difference(
-            self._issuer_id,
-            DifferenceKind.LOST,
-            award.badge_id,
-            award.user_id,
-            award.assertion_id,
-            "another one is there" if others else "to be issued again",
-        )
-        if others:
-            self._note(gone, lambda: self._books.adopt(self._issuer_id, award, Held(badgeclass, others[0])))
+        """Note that an assertion is gone: another one takes its place, else it is issued again.
+
+        If it could not be revoked, nothing is left to revoke.
+        """
+        whose = (award.badge_id, award.user_id, award.assertion_id)
+        gone = Difference(self._issuer_id, DifferenceKind.LOST, *whose, "to be issued again")
+        if award.state is AwardState.FAILED:
+            self._note(replace(gone, detail="nothing is left to revoke"), lambda: self._books.lose(award))
+        elif others:
+            found = Held(badgeclass, others[0])
+            taken = replace(gone, detail="another one is there")
+            self._note(taken, lambda: self._books.adopt(self._issuer_id, award, found))
         else:
             self._note(gone, lambda: self._books.lose(award))
 
@@ -264,16 +277,22 @@ class Reconciling:
             self._issuer_id, kind, award.badge_id, award.user_id, assertion.assertion_id, detail
         )
 
-    def _note(self, found: Difference, mend: Callable[[], bool | str] | None = None) -> None:
-        """Keep a difference; mend it if that is wanted and there is a way."""
-        if self._fix and mend is not None:
-            try:
+    def _note(self, found: Difference, mend: Callable[[], bool | str] | None = None) -> bool:
+        """Keep a difference; mend it if that is wanted and there is a way. Say whether it is mended."""
+        try:
+            if self._fix and mend is not None:
                 found = found.mend(mend())
-            except Refused as error:
-                found = found.mend(error.words)
-        self._report.differences.append(found)
-        facts = {"badge": found.badge_id, "user": found.user_id, "assertion": found.assertion_id}
-        log.info("difference.found", issuer=found.issuer, kind=found.kind.value, mended=found.mended, **facts)
+        except Refused as error:
+            found = found.mend(error.words)
+        except BadgeWorkerError as error:  # the comparison breaks off, but what it found is told
+            found = found.mend(str(error))
+            raise
+        finally:
+            self._report.differences.append(found)
+            facts = {"badge": found.badge_id, "user": found.user_id, "assertion": found.assertion_id}
+            what = {"kind": found.kind.value, "mended": found.mended}
+            log.info("difference.found", issuer=found.issuer, **what, **facts)
+        return found.mended
 
 
 def _parts(whole: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -285,9 +304,3 @@ def _parts(whole: Iterable[T], size: int) -> Iterator[list[T]]:
 def _is_live(assertion: Assertion) -> bool:
     good = assertion.expires is None or assertion.expires > datetime.now(UTC)
     return good and not assertion.revoked
-
-
-def _same(assertion: Assertion, award: Standing) -> bool:
-    if assertion.issued_on is None or award.earned_at is None:
-        return False
-    return abs(assertion.issued_on - award.earned_at) < SAME_INSTANT

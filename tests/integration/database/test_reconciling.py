@@ -2,78 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.support.bodies import updated
-from tests.support.ground import ISSUER, Ground, now
-from tests.support.outbox import admit, award_due, change, enrol_badge, make_due, stored
+from tests.support.ground import Ground, now
+from tests.support.outbox import award_due, change, enrol_badge, stored
+from tests.support.world import CLASS, World
 from worker.adapters.database.reconciling import Books
 from worker.adapters.memory_provider import MemoryProvider
-from worker.adapters.permits import MemoryPermits, RateLimit
-from worker.awards import Assertion, Which
-from worker.comparison import Comparison, DifferenceKind, Held
+from worker.awards import Which
+from worker.comparison import DifferenceKind, Held
 from worker.errors import NoAnswer, Refused
-from worker.issuing import IssuerConnection, Issuing
-from worker.reconciling import Reconciling
-from worker.revoking import Revoking, ask
-from worker.rules.definitions import Badge, Issuer
+from worker.revoking import ask
 
-CLASS = "class-40"
 EARNED = datetime(2025, 1, 1, 0, 0, 2, tzinfo=UTC)  # when the users of `award_due` enrol
 NO_FEED = Refused(404, "no such path")
-
-
-class World:
-    """Ground and a provider that hold each other's books."""
-
-    def __init__(self, ground: Ground) -> None:
-        self.ground = ground
-        self.provider = MemoryProvider()
-        self.permits = MemoryPermits({"academy": RateLimit(calls=1000, window=1, deadline=30)})
-
-    def issue(self) -> None:
-        """Send whatever is due."""
-        database = self.ground.database
-
-        def definition(badge_id: str) -> Badge:
-            return Badge.model_validate(database.badge(badge_id))
-
-        connection = IssuerConnection("academy", Issuer.model_validate(ISSUER), self.provider, definition)
-        make_due(self.ground)
-        for call in admit(self.ground):
-            if call.revoke:
-                Revoking(database, self.permits, "academy", self.provider, 30.0).revoke(call.lease_id)
-            else:
-                Issuing(database, self.permits, connection).issue(call.lease_id)
-
-    def compare(self, *, fix: bool = False, full: bool = False) -> Comparison:
-        return Reconciling(Books(self.ground.engine), self.provider, "academy", fix=fix).compare(full=full)
-
-    def found(self, **how: bool) -> list[tuple[str, str | None, bool]]:
-        """Return what a comparison finds: which difference, whose, and whether it was mended."""
-        report = self.compare(**how)
-        assert report.problems == []
-        return [(each.kind.value, each.user_id, each.mended) for each in report.differences]
-
-    @property
-    def adas(self) -> Assertion:
-        """Return Ada's first assertion."""
-        return next(each for each in self.there if each.recipient == "ada@example.org")
-
-    @property
-    def there(self) -> list[Assertion]:
-        return list(self.provider.assertions(CLASS))
-
-    def held(self, name: str, user: str = "ada", badgeclass: str = CLASS, **facts: Any) -> Assertion:
-        """Let somebody over there award a badge."""
-        made = Assertion(name, f"https://x/{name}", f"{user}@example.org", now())
-        made = replace(made, **facts)
-        self.provider.hold(badgeclass, made)
-        return made
 
 
 @pytest.fixture
@@ -429,11 +375,7 @@ def test_a_badge_class_that_cannot_be_read_is_told_and_says_nothing_of_its_award
 
 
 def test_awards_of_a_badge_class_of_before_are_compared_too(world: World) -> None:
-    moved = {**enrol_badge("40"), "issue": {"issuer": "academy", "badgeclass": "elsewhere"}}
-    with world.ground.database.change() as rules:
-        state = rules.begin()
-        (badge,) = rules.badges()
-        rules.save_badge(replace(badge, definition=moved, version=state.version + 1), "published", "academy")
+    world.move("elsewhere")
     world.provider.revoke_there(world.adas.assertion_id, "by hand")
 
     assert world.found() == [("revoked_there", "ada", False)]

@@ -78,8 +78,8 @@ class Books:
     def holders(self, badge_id: str, addresses: Sequence[str]) -> dict[str, Standing]:
         """Return whose these addresses are and where they stand with the badge.
 
-        An address belongs to the user to whom it was sent; else to one who has it now, first of all to one
-        with an award.
+        An address belongs to the user to whom it was sent; else to one who has it now: first of all to one
+        with an award that is still to be linked, then to one with any award.
         """
         with engine.reading(self._engine) as connection:
             sent = _sent_to(connection, badge_id, addresses)
@@ -88,11 +88,15 @@ class Books:
     def issued(
         self, issuer: str, before: datetime, after: tuple[str, str] | None, limit: int
     ) -> list[Standing]:
-        """Return awards that were issued before an instant, in the order of (user, badge) after `after`."""
+        """Return awards that were issued before an instant, in the order of (user, badge) after `after`.
+
+        Among them are those whose revocation failed: perhaps because there is nothing to be revoked.
+        """
         key = tuple_(awards.c.user_id, awards.c.badge_id)
         statement = select(*_SAYS).where(
             awards.c.issuer == issuer,
-            awards.c.state == AwardState.ISSUED.value,
+            awards.c.state.in_((AwardState.ISSUED.value, AwardState.FAILED.value)),
+            awards.c.assertion_id.is_not(None),
             awards.c.issued_at < before,
         )
         if after is not None:
@@ -104,7 +108,10 @@ class Books:
     # Mending. Each says whether the award was still as it was compared.
 
     def adopt(self, issuer: str, award: Standing, held: Held) -> bool:
-        """Link an award to an assertion of this issuer: one not sent, or whose own assertion is lost."""
+        """Link an award to an assertion of this issuer: one not sent, or whose own assertion is lost.
+
+        What somebody asked to be revoked meanwhile is to be revoked.
+        """
         assertion = held.assertion
         values: dict[str, Any] = {
             "state": AwardState.ISSUED.value,
@@ -113,19 +120,26 @@ class Books:
             "assertion_url": assertion.url,
             "recipient": assertion.recipient,
             "badgeclass": held.badgeclass,
+            "uncertain": False,
             "last_error": None,
         }
         detail = {"assertion_id": assertion.assertion_id}
         with engine.transaction(self._engine) as connection:
             if not _is_as_compared(connection, award):
                 return False
+            if _is_linked(connection, issuer, assertion.assertion_id):
+                return False
             if not _is_theirs(connection, award, assertion.recipient):
                 return False
             values["issued_at"] = engine.now(connection)
-            return _change(connection, award, values, "found and adopted", detail)
+            _change(connection, award, values, "found and adopted", detail)
+            _revoke_if_asked(connection, award)
+            return True
 
     def lose(self, award: Standing) -> bool:
-        """Let an award be issued again whose assertion is lost."""
+        """Let an award be issued again whose assertion is lost; one that was to be revoked is revoked."""
+        if award.state is AwardState.FAILED:
+            return self._nothing_left(award)
         values: dict[str, Any] = {
             "state": AwardState.PENDING.value,
             "assertion_id": None,
@@ -141,6 +155,15 @@ class Books:
             values["due_at"] = max(engine.now(connection), award.earned_at or engine.now(connection))
             release(connection, award)
             return _change(connection, award, values, "lost by the provider; to be issued again", detail)
+
+    def _nothing_left(self, award: Standing) -> bool:
+        values = {"state": AwardState.REVOKED.value, "last_error": None}
+        detail = {"assertion_id": award.assertion_id}
+        with engine.transaction(self._engine) as connection:
+            if not _is_as_compared(connection, award):
+                return False
+            release(connection, award)
+            return _change(connection, award, values, "lost by the provider; nothing to revoke", detail)
 
     def revoked_there(self, award: Standing, reason: str) -> bool:
         """Note that an award was revoked by somebody else."""
@@ -197,9 +220,14 @@ def _who_have(connection: Connection, badge_id: str, addresses: Sequence[str]) -
         select(users.c.user_id, literal(badge_id).label("badge_id"), *_SAYS[2:], address.label("address"))
         .join(awards, held, isouter=True)
         .where(address.in_(addresses))
-        .order_by(awards.c.state.is_(None).desc(), users.c.user_id.desc())
+        .order_by(awards.c.state.is_(None).desc(), _can_be_linked(), users.c.user_id.desc())
     )
     return {row.address: _standing(row) for row in rows}
+
+
+def _can_be_linked() -> Any:
+    states = [AwardState.WAITING, AwardState.PENDING, AwardState.ISSUING, AwardState.FAILED]
+    return awards.c.state.in_([each.value for each in states]) & awards.c.assertion_id.is_(None)
 
 
 def _is_as_compared(connection: Connection, award: Standing) -> bool:
@@ -212,6 +240,11 @@ def _is_as_compared(connection: Connection, award: Standing) -> bool:
     return tuple(row) == (award.state, award.assertion_id, award.uncertain)
 
 
+def _is_linked(connection: Connection, issuer: str, assertion_id: str) -> bool:
+    mine = (awards.c.issuer == issuer, awards.c.assertion_id == assertion_id)
+    return connection.execute(select(awards.c.user_id).where(*mine)).first() is not None
+
+
 def _is_theirs(connection: Connection, award: Standing, address: str) -> bool:
     """Claim the address for this user of the badge; say whether nobody else has it."""
     claim = {"badge_id": award.badge_id, "recipient": address, "user_id": award.user_id}
@@ -222,6 +255,15 @@ def _is_theirs(connection: Connection, award: Standing, address: str) -> bool:
         )
     )
     return bool(owner == award.user_id)
+
+
+def _revoke_if_asked(connection: Connection, award: Standing) -> None:
+    """Let an award that was just linked be revoked, if somebody has asked for it."""
+    mine = (awards.c.user_id == award.user_id, awards.c.badge_id == award.badge_id)
+    reason = connection.scalar(select(awards.c.revoke_reason).where(*mine))
+    if reason is not None:
+        values = {"state": AwardState.REVOKING.value, "due_at": engine.now(connection), "attempts": 0}
+        _change(connection, award, values, "to be revoked", {"reason": reason})
 
 
 def _change(
