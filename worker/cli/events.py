@@ -3,19 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
 import typer
 
+from worker.cli.events_asyncapi import asyncapi_document
+from worker.cli.events_schema import event_schema
 from worker.cli.options import AsJson
 from worker.cli.output import print_json
 
-app = typer.Typer(no_args_is_help=True, help="What upstream may send.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keep the command's name where it is the only one."""
+app = typer.Typer(no_args_is_help=True, help="What upstream may send, and how.")
 
 
 @app.command()
@@ -24,16 +19,12 @@ def schema(as_json: AsJson = True) -> None:  # noqa: ARG001 # a schema is JSON, 
     print_json(event_schema())
 
 
-def event_schema() -> dict[str, Any]:
-    """Return one JSON Schema for all events that `parse_event` takes for events of ours."""
-    from pydantic import Field, TypeAdapter
+@app.command()
+def asyncapi(as_json: AsJson = False) -> None:
+    """Print the AsyncAPI document: every event type, and the ways to send one. In YAML, or in JSON."""
+    import yaml
 
-    from worker.events import Event
-
-    adapter: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
-    described = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Events of badge-worker",
-        "description": "One event is one CloudEvents 1.0 document in JSON. Unknown fields are ignored.",
-    }
-    return described | adapter.json_schema()
+    if as_json:
+        print_json(asyncapi_document())
+        return
+    print(yaml.safe_dump(asyncapi_document(), sort_keys=False, allow_unicode=True, width=110), end="")

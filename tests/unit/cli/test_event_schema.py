@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import yaml
 
 from tests.support import commands
 from worker.events import Event
@@ -51,3 +53,27 @@ def test_ids_may_be_text_or_whole_numbers(schema: dict[str, Any]) -> None:
     user_id = schema["$defs"]["OnlyUser"]["properties"]["user_id"]
 
     assert {choice["type"] for choice in user_id["anyOf"]} == {"string", "integer"}
+
+
+def test_the_committed_asyncapi_document_is_what_the_command_prints() -> None:
+    ended = commands.run("events", "asyncapi")
+
+    committed = Path(__file__).parents[3] / "docs" / "asyncapi.yaml"
+
+    assert ended.code == 0
+    assert (
+        committed.read_text("utf-8") == ended.out
+    )  # else: badge-worker events asyncapi > docs/asyncapi.yaml
+
+
+def test_the_asyncapi_document_is_json_when_asked_for() -> None:
+    in_yaml, in_json = commands.run("events", "asyncapi"), commands.run("events", "asyncapi", "--json")
+
+    assert in_json.json == yaml.safe_load(in_yaml.out)
+
+
+def test_no_description_names_rows_of_our_own_notes(schema: dict[str, Any]) -> None:
+    descriptions = [model["description"] for model in schema["$defs"].values()]
+
+    assert "Two people are connected." in descriptions
+    assert not any("(" in description for description in descriptions)
