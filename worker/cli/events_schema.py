@@ -15,9 +15,7 @@ ABOUT_TIME = (
     "When it happened, with an offset: the only clock that the badges' criteria use. Before 1970 or more "
     "than five minutes ahead is refused."
 )
-_SOURCE_ROWS = re.compile(
-    r" \((?:facts )?[A-Z]\d*-\d+\)"
-)  # where a rule comes from: for our own readers only
+_SOURCE_ROWS = re.compile(r" \((?:facts )?[A-Z]\d*-\d+\)")  # where a rule comes from: not for publishers
 
 
 def event_schema(template: str = "#/$defs/{model}") -> dict[str, Any]:
