@@ -49,6 +49,9 @@ mutants: $(EVERYTHING) ## take each measure out and show that its test fails
 drill-issuing: $(EVERYTHING) ## 5,000 awards, a provider that fails at random, workers killed (SEED=1)
 	$(BIN)/python -m tests.drills.issuing --seed $(or $(SEED),1)
 
+drill-ingest: $(EVERYTHING) ## 200,000 events; consumers killed, PostgreSQL and Valkey restarted (SEED=1)
+	$(BIN)/python -m tests.drills.ingest --seed $(or $(SEED),1)
+
 bench: $(EVERYTHING) ## measure; figures and ratios from one run
 	$(BIN)/python -m benchmarks
 
@@ -61,4 +64,4 @@ lock: ## make the two lock files anew (needs uv)
 clean: ## remove what the targets made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .badge-worker badge-worker.db
 
-.PHONY: help install demo test check format mutants drill-issuing bench lock clean
+.PHONY: help install demo test check format mutants drill-issuing drill-ingest bench lock clean

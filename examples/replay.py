@@ -19,16 +19,20 @@ if TYPE_CHECKING:
 KINDS = ("enrolled", "completed", "passed", "post", "connected")
 
 
+def _lists() -> dict[Any, list[Any]]:
+    return defaultdict(list)
+
+
 @dataclass
 class Person:
     """All that was ever said of one person."""
 
     registered: list[datetime] = field(default_factory=list)
-    profile: dict[str, list[tuple[datetime, str]]] = field(default_factory=lambda: defaultdict(list))
+    profile: dict[str, list[tuple[datetime, str]]] = field(default_factory=_lists)
     blocks: list[tuple[datetime, bool]] = field(default_factory=list)
     deleted: bool = False
-    began: dict[tuple[str, str], list[datetime]] = field(default_factory=lambda: defaultdict(list))
-    ended: dict[tuple[str, str], list[datetime]] = field(default_factory=lambda: defaultdict(list))
+    began: dict[tuple[str, str], list[datetime]] = field(default_factory=_lists)
+    ended: dict[tuple[str, str], list[datetime]] = field(default_factory=_lists)
 
     def said(self, name: str) -> str | None:
         """Return the latest that was said of this profile field."""
@@ -55,12 +59,16 @@ class Award:
 
 @dataclass
 class Reading:
-    """What a stream of bodies leads to; `dead_letters` holds one (reason, body) for each delivery."""
+    """What a stream of bodies leads to; `dead_letters` holds one (reason, body) for each delivery.
+
+    `people` is all that was told, for those who ask why.
+    """
 
     awards: dict[tuple[str, str], Award] = field(default_factory=dict)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     dead_letters: list[tuple[str, bytes]] = field(default_factory=list)
     ignored: int = 0
+    people: dict[str, Person] = field(default_factory=dict)
 
 
 def replay(
@@ -83,6 +91,7 @@ def replay(
     if not in_order:
         _judge(definitions, people, now, reading)
     reading.counts = _counts(people)
+    reading.people = dict(people)
     return reading
 
 

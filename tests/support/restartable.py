@@ -1,0 +1,106 @@
+"""A real PostgreSQL and a real Valkey that can be ended in the middle of things and started again."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from tests.support.services import plain, unavailable
+from worker.adapters.embedded import RunningServer, start_postgres, start_valkey
+from worker.adapters.redis_connection import connect
+from worker.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Below those that the kernel gives to clients: while the server is down, one of them could take its port.
+PORTS = range(20_000, 32_000)
+
+
+def steady_port() -> int:
+    """Return a free port that nobody gets by chance."""
+    for port in random.sample(PORTS, 50):
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
+
+
+class RestartablePostgres:
+    """A durable PostgreSQL. Use it from the main thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = steady_port()
+        self._server = self._start()
+        self.url = self._server.url
+
+    def _start(self) -> RunningServer:
+        return start_postgres(self._folder, port=self._port, durable=True)
+
+    def end(self, how: signal.Signals) -> None:
+        """End it: SIGINT for a fast shutdown, SIGQUIT for an immediate one, after which it has to recover."""
+        os.kill(self._server.pid, how)
+        self._server.stop()
+
+    def start(self) -> None:
+        self._server = self._start()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+class RestartableValkey:
+    """A Valkey that has each command on its disk before it answers. Use it from the main thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = steady_port()
+        self._server = self._start()
+        self.url = self._server.url
+
+    def _start(self) -> RunningServer:
+        server = start_valkey(self._folder, port=self._port, persistent=True)
+        # With `everysec`, what was confirmed in the last second or two can be gone with the process.
+        with connect(server.url) as client:
+            client.config_set("appendfsync", "always")
+        return server
+
+    def kill(self) -> None:
+        os.kill(self._server.pid, signal.SIGKILL)
+        self._server.stop()
+
+    def start(self) -> None:
+        self._server = self._start()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+@contextmanager
+def servers() -> Iterator[tuple[RestartablePostgres, RestartableValkey]]:
+    """Give one of each, on a folder of their own."""
+    with ExitStack() as stack:
+        # Not pytest's tmp_path, which nobody but its owner can reach: as root, PostgreSQL is another user.
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="badge-worker-servers-")))
+        folder.chmod(0o755)
+        try:
+            postgres = RestartablePostgres(folder / "postgres")
+            stack.callback(postgres.stop)
+            valkey = RestartableValkey(folder / "valkey")
+            stack.callback(valkey.stop)
+            psycopg.connect(plain(postgres.url)).close()
+        except ConfigurationError as error:
+            unavailable("PostgreSQL or Valkey of our own", "nothing: the drill restarts its servers", error)
+        yield postgres, valkey
