@@ -6,6 +6,7 @@ first's user must be allowed to create databases; the second's, from the given n
 
 from __future__ import annotations
 
+import secrets
 import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import redis
+
+    from tests.support.rabbitmq import RabbitMQ
 
 
 # A shell that starts us in the background lets us ignore Ctrl-C, and so would every process that we start.
@@ -47,6 +50,21 @@ def postgres_server() -> Iterator[services.Postgres]:
 def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with services.valkey(tmp_path_factory.mktemp("valkey")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A broker; whoever asks for it belongs to the group `rabbitmq`, so that one process starts the one."""
+    with services.rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def amqp_url(rabbitmq_server: RabbitMQ) -> Iterator[str]:
+    """The address of a queue that is not there yet, and that is gone after the test."""
+    name = f"events-{secrets.token_hex(6)}"
+    yield rabbitmq_server.url(queue=name)
+    rabbitmq_server.delete(name)
 
 
 @pytest.fixture
@@ -97,6 +115,11 @@ def spawn(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Spawn]:
             return spawned[-1]
 
         yield start
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Know pytest-xdist's mark where pytest-xdist is switched off, too."""
+    config.addinivalue_line("markers", "xdist_group(name): tests of one group run in one process")
 
 
 @pytest.hookimpl(wrapper=True)

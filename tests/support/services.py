@@ -16,6 +16,7 @@ import redis
 from psycopg import sql
 from sqlalchemy import make_url
 
+from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 from worker.adapters.embedded import RunningServer, start_postgres, start_valkey
 from worker.adapters.redis_connection import connect
 from worker.errors import ConfigurationError
@@ -56,7 +57,11 @@ def plain(url: str) -> str:
 
 def unavailable(what: str, variable: str, error: Exception) -> NoReturn:
     """Fail where every service must be there, and skip on a laptop, saying how to get it."""
-    text = f"no {what}: {error}\nTo run this test: make install, or set {variable} to a server of yours."
+    _without(what, error, f"make install, or set {variable} to a server of yours")
+
+
+def _without(what: str, error: Exception, how: str) -> NoReturn:
+    text = f"no {what}: {error}\nTo run this test: {how}."
     if os.environ.get("CI"):
         pytest.fail(text, pytrace=False)
     pytest.skip(text)
@@ -105,3 +110,14 @@ def _own_number(url: str | None) -> str | None:
     given = make_url(url)
     process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     return given.set(database=str(int(given.database or 0) + process)).render_as_string(hide_password=False)
+
+
+@contextmanager
+def rabbitmq(folder: Path) -> Iterator[RabbitMQ]:
+    """Give the RabbitMQ of this test process. A test has queues of its own there."""
+    with ExitStack() as stack:
+        try:
+            broker = stack.enter_context(running_rabbitmq(folder))
+        except ConfigurationError as error:
+            _without("RabbitMQ", error, "install the machine's package of it, as .ci/run does")
+        yield broker

@@ -6,6 +6,12 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
+from kombu import Connection
+from kombu.transport import TRANSPORT_ALIASES
+
+from worker.adapters.queues.amqp import QUEUE, AmqpQueue
+from worker.adapters.queues.link import HEARTBEAT, Broker
+from worker.adapters.queues.others import KombuQueue
 from worker.adapters.queues.redis_streams import STREAM, RedisStreamQueue
 from worker.adapters.redis_connection import connect
 from worker.errors import ConfigurationError
@@ -13,7 +19,13 @@ from worker.errors import ConfigurationError
 if TYPE_CHECKING:
     from worker.ports import EventQueue
 
-WHAT_WORKS = "use redis://host:6379/0?stream=badge-events (Redis Streams; rediss:// for TLS)"
+WHAT_WORKS = (
+    "use redis://host:6379/0?stream=badge-events (Redis Streams; rediss:// for TLS)"
+    " or amqp://user:password@host:5672/vhost?queue=badge-events (RabbitMQ; amqps:// for TLS)"
+)
+AMQP = {"amqp", "amqps", "pyamqp"}
+# Parameters of amqps:// and what py-amqp calls them.
+TLS = {"ssl_ca_certs": "ca_certs", "ssl_certfile": "certfile", "ssl_keyfile": "keyfile"}
 
 
 def open_queue(events_url: str) -> EventQueue:
@@ -27,11 +39,14 @@ def open_queue(events_url: str) -> EventQueue:
         raise ConfigurationError(f"EVENTS_URL is not an address: {WHAT_WORKS}") from None
     if parts.scheme in {"redis", "rediss"}:
         return _redis_streams(parts)
-    if parts.scheme in {"amqp", "amqps"}:
-        raise ConfigurationError(
-            f"EVENTS_URL: RabbitMQ support arrives with the ingestion work; until then {WHAT_WORKS}"
-        )
-    raise ConfigurationError(f"EVENTS_URL: no event queue speaks {parts.scheme!r}; {WHAT_WORKS}")
+    if parts.scheme in AMQP:
+        return _rabbitmq(parts)
+    kind = parts.scheme.partition("+")[0]
+    if kind in {"redis", "rediss", "sentinel"}:
+        raise ConfigurationError(f"EVENTS_URL: kombu's lists in Redis can lose events; {WHAT_WORKS}")
+    if kind not in TRANSPORT_ALIASES:
+        raise ConfigurationError(f"EVENTS_URL: no event queue speaks {parts.scheme!r}; {WHAT_WORKS}")
+    return _other(parts)
 
 
 def _redis_streams(parts: SplitResult) -> RedisStreamQueue:
@@ -59,3 +74,55 @@ def _check(url: str, parameters: list[str]) -> None:
         raise ConfigurationError(
             f"EVENTS_URL: the client does not know all of these parameters: {names}; {WHAT_WORKS}"
         ) from None
+
+
+def _rabbitmq(parts: SplitResult) -> AmqpQueue:
+    """Take the parameters out of the URL: kombu would leave most of them unread."""
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    name = _queue_name(query)
+    heartbeat = _seconds(query.pop("heartbeat", str(HEARTBEAT)))
+    tls = {TLS[each]: query.pop(each) for each in list(query) if each in TLS}
+    if query:
+        raise ConfigurationError(f"EVENTS_URL: unknown parameters: {', '.join(sorted(query))}; {WHAT_WORKS}")
+    if tls and parts.scheme != "amqps":
+        raise ConfigurationError(f"EVENTS_URL: certificates are for amqps:// alone; {WHAT_WORKS}")
+    url = parts._replace(query="").geturl()
+    _check_kombu(url)
+    return AmqpQueue(Broker(url, heartbeat, tls if parts.scheme == "amqps" else None), name)
+
+
+def _other(parts: SplitResult) -> KombuQueue:
+    """Take our own parameter out of the URL; the others are the transport's."""
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    name = _queue_name(query)
+    url = parts._replace(query=urlencode(query)).geturl()
+    if not parts.netloc:  # the parts of memory:// make "memory:"
+        url = url.replace(f"{parts.scheme}:", f"{parts.scheme}://", 1)
+    _check_kombu(url)
+    return KombuQueue(url, name)
+
+
+def _queue_name(query: dict[str, str]) -> str:
+    name = query.pop("queue", QUEUE)
+    if not name:
+        raise ConfigurationError(f"EVENTS_URL: `queue` is empty; {WHAT_WORKS}")
+    return name
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?", text) or float(text) < 1:
+        raise ConfigurationError(f"EVENTS_URL: `heartbeat` is a number of seconds, 1 or more; {WHAT_WORKS}")
+    return float(text)
+
+
+def _check_kombu(url: str) -> None:
+    """Let kombu look at the address now, and load what it needs for it."""
+    try:
+        Connection(url).get_transport_cls()
+    except ImportError as error:
+        raise ConfigurationError(f"EVENTS_URL: kombu needs {error.name} for it; {WHAT_WORKS}") from None
+    except (AttributeError, NameError):
+        # What a module of kombu's comes to that takes a package for granted.
+        raise ConfigurationError(f"EVENTS_URL: kombu misses a package for it; {WHAT_WORKS}") from None
+    except (KeyError, TypeError, ValueError):
+        raise ConfigurationError(f"EVENTS_URL is not an address of a broker; {WHAT_WORKS}") from None

@@ -1,0 +1,160 @@
+"""A real RabbitMQ of our own: from the machine's package, with files, ports and names that are its alone."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import amqp
+
+from tests.support.ports import steady_port
+from worker.adapters.embedded import tethered
+from worker.adapters.embedded.server import await_ready
+from worker.adapters.embedded.tether import end
+from worker.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+HOST = "127.0.0.1"
+# Not the wrapper beside it on the path: that one insists on a user of its own.
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+# Frugal: no busy waiting, two schedulers. Nodes talk on the loopback interface only.
+ERLANG = "-noinput +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
+CONFIGURATION = "disk_free_limit.absolute = 50MB\nlog.console = true\nlog.file = false\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where a broker listens: for clients, for other nodes, and the port of its port mapper."""
+
+    amqp: int
+    nodes: int
+    mapper: int
+
+
+class RabbitMQ:
+    """A broker in `folder`; it can be stopped, killed and started again, and keeps its messages.
+
+    Start it from the main thread. Its port mapper (epmd) ends with it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = Ports(steady_port(), steady_port(), steady_port())
+        self._mapper: subprocess.Popen[bytes] | None = None
+        self._broker: subprocess.Popen[bytes] | None = None
+
+    def url(self, vhost: str = "/", **parameters: str | int) -> str:
+        """Return the address of a virtual host, with parameters."""
+        query = "&".join(f"{name}={value}" for name, value in parameters.items())
+        return f"amqp://guest:guest@{HOST}:{self._ports.amqp}/{quote(vhost, safe='')}" + f"?{query}" * bool(
+            query
+        )
+
+    @property
+    def port(self) -> int:
+        return self._ports.amqp
+
+    @property
+    def pid(self) -> int:
+        assert self._broker is not None
+        return self._broker.pid
+
+    @contextmanager
+    def channel(self) -> Iterator[amqp.Channel]:
+        """Give a channel for what only tests do."""
+        with amqp.Connection(f"{HOST}:{self._ports.amqp}", connect_timeout=5) as connection:
+            yield connection.channel()
+
+    def delete(self, queue: str) -> None:
+        """Delete a queue, if it is there."""
+        with self.channel() as channel:
+            channel.queue_delete(queue)
+
+    def start(self) -> None:
+        """Start it and wait until clients are served; raises ConfigurationError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / "rabbitmq.conf").write_text(CONFIGURATION)
+        if self._mapper is None:
+            self._mapper = self._launch("epmd", _mapper_command(self._ports))
+        self._broker = self._launch("broker", [str(SERVER)])
+        await_ready(self._broker, self._answers, self._folder / "broker.log")
+
+    def stop(self) -> None:
+        """End it in its orderly way; messages stay."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would; durable messages stay."""
+        self._end(signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it for good, with its port mapper."""
+        self._end(signal.SIGKILL)
+        if self._mapper is not None:
+            end(self._mapper, signal.SIGTERM, timeout=5)
+            self._mapper = None
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._broker is not None:
+            end(self._broker, number, timeout=30)
+            self._broker = None
+
+    def _launch(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{name}.log").open("ab") as output:
+            return tethered(command, output=output, env=_environment(self._folder, self._ports))
+
+    def _answers(self) -> bool:
+        try:
+            with amqp.Connection(f"{HOST}:{self._ports.amqp}", connect_timeout=5):
+                return True
+        except (OSError, amqp.AMQPError):
+            return False
+
+
+def _mapper_command(ports: Ports) -> list[str]:
+    program = shutil.which("epmd")
+    if program is None:
+        raise ConfigurationError("epmd, Erlang's port mapper, is not installed")
+    return [program, "-port", str(ports.mapper), "-address", HOST]
+
+
+def _environment(folder: Path, ports: Ports) -> dict[str, str]:
+    """Return all that the server's scripts look at; nothing of ours or of the machine's configuration."""
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": str(folder),  # where the cookie is
+        "ERL_EPMD_PORT": str(ports.mapper),
+        "ERL_EPMD_ADDRESS": HOST,
+        "RABBITMQ_ALLOW_INPUT": "1",  # the script becomes the server instead of its parent
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_NODENAME": "rabbit@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": HOST,
+        "RABBITMQ_NODE_PORT": str(ports.amqp),
+        "RABBITMQ_DIST_PORT": str(ports.nodes),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder / "logs"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG,
+    }
+
+
+@contextmanager
+def running_rabbitmq(folder: Path) -> Iterator[RabbitMQ]:
+    """Give a broker; raises ConfigurationError where there is none to start."""
+    if not SERVER.exists():
+        raise ConfigurationError("RabbitMQ is not installed (Debian: apt-get install rabbitmq-server)")
+    with ExitStack() as stack:
+        broker = RabbitMQ(folder)
+        stack.callback(broker.close)
+        broker.start()
+        yield broker

@@ -1,0 +1,66 @@
+"""The queue of events on an AMQP broker: made by whoever comes first, used as it is by all others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed
+
+if TYPE_CHECKING:
+    from worker.adapters.queues.link import Link
+
+log = structlog.get_logger(__name__)
+
+
+class Declaration:
+    """Sees to it that the queue `name` exists; what differs from ours is said once."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._compared = False
+
+    def make(self, link: Link) -> None:
+        """Make the queue if it is not there. Raises the errors of py-amqp."""
+        if waiting(link, self.name) is None:
+            self._create(link)
+        elif not self._compared:
+            self._compare(link)
+        self._compared = True
+
+    def _create(self, link: Link) -> None:
+        try:
+            self._declare(link)
+        except PreconditionFailed as error:
+            # Somebody else was quicker.
+            self._say(error)
+
+    def _compare(self, link: Link) -> None:
+        """Look whether it is as we would have made it; whoever may not declare may use it all the same."""
+        try:
+            self._declare(link)
+        except PreconditionFailed as error:
+            self._say(error)
+        except AccessRefused:
+            return
+
+    def _declare(self, link: Link) -> None:
+        arguments: dict[str, Any] = {"x-queue-type": "quorum"}
+        if link.keeps_every_message:
+            # Version 4 sets a message aside at its 20th return. Version 3 takes -1 for "at once".
+            arguments["x-delivery-limit"] = -1
+        with link.channel() as channel:
+            channel.queue_declare(self.name, durable=True, auto_delete=False, arguments=arguments)
+
+    def _say(self, error: PreconditionFailed) -> None:
+        log.warning("queue.declared_otherwise", queue=self.name, reason=error.reply_text)
+
+
+def waiting(link: Link, name: str) -> int | None:
+    """Count the messages that nobody holds; None if there is no such queue. Changes nothing."""
+    with link.channel() as channel:
+        try:
+            found: int = channel.queue_declare(name, passive=True).message_count
+        except NotFound:
+            return None
+    return found
