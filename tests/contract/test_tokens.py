@@ -121,6 +121,17 @@ def test_a_late_renewal_does_not_end_the_one_under_way(store: TokenStore) -> Non
     assert store.begin(ACADEMY, 60) is None
 
 
+def test_what_was_refused_is_known_to_everybody_for_its_time(store: TokenStore) -> None:
+    store.refuse(ACADEMY, "hash-1", 60)
+    store.refuse(ACADEMY, "hash-2", 60)
+    store.refuse("partner:0123", "hash-3", 0.05)
+
+    wait_until(lambda: store.refused("partner:0123") is None)
+
+    assert store.refused(ACADEMY) == "hash-2"
+    assert store.refused("nobody:0123") is None
+
+
 def test_nothing_shows_a_token(store: TokenStore) -> None:
     store.finish(ACADEMY, renewal(store), FIRST)
 

@@ -49,6 +49,12 @@ class TokenStore(Protocol):
     def finish(self, account: str, number: int, tokens: Tokens | None) -> None:
         """End the renewal `number`; its tokens are kept unless a later renewal has brought some."""
 
+    def refuse(self, account: str, what: str, seconds: float) -> None:
+        """Note for so long what the provider has refused, by a name that gives nothing away."""
+
+    def refused(self, account: str) -> str | None:
+        """Return what the provider has refused last."""
+
 
 _BEGIN = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
@@ -105,10 +111,19 @@ class RedisTokens:
         with shared_state():
             self._finish(keys=self._keys(account), args=arguments)
 
+    def refuse(self, account: str, what: str, seconds: float) -> None:
+        """Note for so long what the provider has refused."""
+        with shared_state():
+            self._client.set(self._key(account, "refused"), what, px=_ms(seconds))
+
+    def refused(self, account: str) -> str | None:
+        """Return what the provider has refused last."""
+        with shared_state():
+            return _text(self._client.get(self._key(account, "refused")))
+
     def _token(self, account: str, what: str) -> str | None:
         with shared_state():
-            value: Any = self._client.hget(self._key(account, what), "token")
-        return value.decode() if isinstance(value, bytes) else value
+            return _text(self._client.hget(self._key(account, what), "token"))
 
     def _keys(self, account: str) -> list[str]:
         names = ("renewal", "renewals", "access-token", "refresh-token")
@@ -126,6 +141,7 @@ class _Account:
     holder: int = 0
     access: tuple[int, str, float] | None = None
     refresh: tuple[int, str] | None = None
+    refused: tuple[str, float] | None = None
 
 
 class MemoryTokens:
@@ -169,8 +185,23 @@ class MemoryTokens:
             if state.holder == number:
                 state.holder = 0
 
+    def refuse(self, account: str, what: str, seconds: float) -> None:
+        """Note for so long what the provider has refused."""
+        with self._guard:
+            self._account(account).refused = (what, self._clock() + seconds)
+
+    def refused(self, account: str) -> str | None:
+        """Return what the provider has refused last."""
+        with self._guard:
+            found = self._account(account).refused
+            return found[0] if found and found[1] > self._clock() else None
+
     def _account(self, account: str) -> _Account:
         return self._accounts.setdefault(account, _Account())
+
+
+def _text(value: Any) -> str | None:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _ms(seconds: float) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.adapters.wire import problem
-from worker.adapters.badgr.errors import error_of, retry_after
+from worker.adapters.badgr.errors import error_of, retry_after, token_refused
 from worker.adapters.badgr.http import Answer
 from worker.adapters.badgr.refusals import DUPLICATE, TOO_EARLY, refusals_in
 from worker.adapters.badgr.words import words_of
@@ -116,6 +116,31 @@ def test_nobody_s_address_is_told(address: str, shape: str) -> None:
     assert not any("nn" in each or "neil" in each for each in told)
 
 
+@pytest.mark.parametrize("depth", [100, 900, 100_000])
+def test_an_error_nested_without_end_is_borne(depth: int) -> None:
+    body = b'{"fieldErrors": ' + b"[" * depth + b"]" * depth + b', "error": "x"}'
+
+    told = words_of(answer(400, body))
+
+    assert 0 < len(told) <= 400
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "renewed"),
+    [
+        pytest.param(401, b"", True, id="unauthorized"),
+        pytest.param(403, {"detail": "Invalid token."}, True, id="the-hosted-service-s-way"),
+        pytest.param(403, problem("Token expired"), True, id="expired"),
+        pytest.param(403, {"detail": "Authentication credentials were not provided."}, True, id="none"),
+        pytest.param(403, {"detail": "You do not have permission to do this."}, False, id="rights"),
+        pytest.param(403, HTML.encode(), False, id="a-page"),
+        pytest.param(400, {"detail": "Invalid token."}, False, id="another-status"),
+    ],
+)
+def test_a_call_that_failed_by_its_token_is_known(status: int, body: object, renewed: bool) -> None:
+    assert token_refused(answer(status, body)) is renewed
+
+
 def test_long_words_are_cut() -> None:
     assert len(words_of(answer(400, "word " * 1000))) == 400
 
@@ -151,11 +176,28 @@ def http_date(seconds: float) -> str:
         pytest.param(
             answer(429, retry_after=http_date(30), date=http_date(0)), 30, id="date-by-its-own-clock"
         ),
-        pytest.param(answer(429, retry_after=http_date(-30), date=http_date(0)), 0, id="date-passed"),
+        pytest.param(answer(429, retry_after=http_date(-30), date=http_date(0)), None, id="date-passed"),
+        pytest.param(
+            answer(429, retry_after=http_date(900_000), date=http_date(0)), 86400, id="date-far-ahead"
+        ),
+        pytest.param(
+            answer(429, retry_after="Sat, 22 Nov 19999 03:00:00 GMT"), None, id="date-beyond-the-calendar"
+        ),
+        pytest.param(answer(429, retry_after="0"), None, id="no-time"),
+        pytest.param(answer(429, retry_after="1.5"), 1.5, id="fraction"),
+        pytest.param(answer(429, retry_after="9" * 5000), 86400, id="more-digits-than-a-number-has"),
+        pytest.param(answer(429, retry_after="\u0661\u0667"), None, id="digits-of-another-script"),
+        pytest.param(answer(429, retry_after="17, 30"), None, id="two-of-them"),
+        pytest.param(answer(429, b'{"expires": 1e400}'), 86400, id="body-without-end"),
+        pytest.param(answer(429, b'{"expires": 1' + b"0" * 400 + b"}"), 86400, id="body-huge"),
+        pytest.param(answer(429, b'{"expires": NaN}'), None, id="body-no-number"),
+        pytest.param(answer(429, {"expires": True}), None, id="body-yes"),
+        pytest.param(answer(429, {"expires": -4}), None, id="body-negative"),
         pytest.param(answer(429, {"expires": 4}), 4, id="sign-in"),
         pytest.param(answer(429, {"expires": 4}, retry_after="9"), 9, id="header-first"),
         pytest.param(answer(429, {"expires": 4}, retry_after="soon"), 4, id="unreadable-header"),
-        pytest.param(answer(429, {"expires": "4"}), None, id="unreadable-body"),
+        pytest.param(answer(429, {"expires": "4"}), 4, id="body-a-text"),
+        pytest.param(answer(429, {"expires": "soon"}), None, id="unreadable-body"),
         pytest.param(answer(429), None, id="nothing"),
         pytest.param(answer(429, retry_after="99999999"), 86400, id="absurd"),
         pytest.param(answer(429, retry_after="-5"), None, id="negative"),

@@ -414,6 +414,67 @@ def test_a_list_whose_next_page_is_the_same_one_is_given_up() -> None:
         Desk(wire).provider.find("class-1", [ANN])
 
 
+def test_a_list_whose_pages_go_in_circles_is_given_up() -> None:
+    def page(following: str) -> Script:
+        return answers(200, envelope(), {"Link": f"<?cursor={following}>; rel=next"})
+
+    with (
+        Wire(page("b"), page("c"), page("b"), answers(200, envelope())).listening() as wire,
+        pytest.raises(NoAnswer, match="no end"),
+    ):
+        Desk(wire).provider.find("class-1", [ANN])
+
+
+def test_a_link_that_is_no_url_is_borne() -> None:
+    broken = answers(200, envelope(), {"Link": "<http://[/x?cursor=a>; rel=next"})
+
+    with Wire(broken, MADE).listening() as wire:
+        found = Desk(wire).provider.find("class-1", [ANN])
+
+    assert [each.recipient for each in found] == [ANN]
+
+
+def test_a_list_that_says_that_it_failed_is_not_an_empty_one() -> None:
+    with Wire(answers(200, problem("try later"))).listening() as wire, pytest.raises(NoAnswer):
+        Desk(wire).provider.find("class-1", [ANN])
+
+
+def test_an_id_that_no_database_keeps_is_none() -> None:
+    with Wire(answers(201, envelope(entry(ANN, "a\0b")))).listening() as wire, pytest.raises(NoAnswer):
+        Desk(wire).issue()
+
+
+def test_a_reason_that_somebody_wrote_over_there_names_nobody_here() -> None:
+    revoked = entry(ANN, revoked=True, revocationReason=f"{BOB}\0 asked\nfor it")
+
+    with Wire(answers(200, envelope(revoked))).listening() as wire:
+        (found,) = Desk(wire).provider.find("class-1", [ANN])
+
+    assert found.revocation_reason == "<address> asked for it"
+
+
+def test_a_403_that_speaks_of_the_token_is_a_token_that_ran_out() -> None:
+    expired = answers(403, {"detail": "Invalid token."})
+
+    with Wire(token("first"), expired, token("second"), MADE).listening() as wire:
+        outcomes = Desk(wire, PASSWORD).issue()
+
+    assert isinstance(outcomes[0], Assertion)
+
+
+def test_a_403_that_no_new_token_mends_is_a_refusal() -> None:
+    expired = answers(403, {"detail": "This token may not award."})
+
+    with (
+        Wire(token("first"), expired, token("second"), expired).listening() as wire,
+        pytest.raises(Refused) as caught,
+    ):
+        Desk(wire, PASSWORD).issue()
+
+    assert caught.value.status == 403
+    assert len(wire.requests) == 4
+
+
 def test_a_list_with_one_entry_that_cannot_be_read_is_not_read_at_all() -> None:
     with Wire(answers(200, envelope(entry(ANN), {}))).listening() as wire, pytest.raises(NoAnswer):
         Desk(wire).provider.find("class-1", [ANN])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -13,11 +14,13 @@ from worker.adapters.badgr.calls import Calls
 from worker.adapters.badgr.http import Http
 from worker.adapters.badgr.sign_in import Credentials, SignIn
 from worker.adapters.permits import MemoryPermits, RateLimit
-from worker.adapters.tokens import MemoryTokens, Tokens
+from worker.adapters.tokens import MemoryTokens, RedisTokens, Tokens, TokenStore
 from worker.errors import LimiterUnavailable, NoPermit, SignInRefused, Throttled, TransientError, Unreachable
 
 if TYPE_CHECKING:
     import socket
+
+    import redis
 
 PASSWORD = Credentials(username="ann@example.org", password="s3cret-password")
 REFRESH = Credentials(refresh_token="refresh-0")
@@ -33,7 +36,7 @@ def granted(access: str = "access-1", refresh: str | None = "refresh-1", expires
 class Desk:
     """A sign-in at a scripted server, with its limiter and tokens at hand."""
 
-    def __init__(self, wire: Wire, credentials: Credentials, store: MemoryTokens | None = None) -> None:
+    def __init__(self, wire: Wire, credentials: Credentials, store: TokenStore | None = None) -> None:
         self.permits = MemoryPermits({"academy": RateLimit(100, 60, 30)})
         self.store = store or MemoryTokens()
         calls = Calls("academy", Http(wire.url), self.permits, 10)
@@ -259,8 +262,12 @@ def test_a_throttled_sign_in_stops_the_issuer_as_long_as_it_says() -> None:
         hangs_up,
         answers(200, "<p>no token</p>"),
         answers(200, {}),
+        answers(200, ["access_token"]),
+        answers(200, {"access_token": "in two\nlines"}),
+        answers(200, {"access_token": "schlüssel"}),
+        answers(200, {"access_token": {"token": "x"}}),
     ],
-    ids=["500", "redirect", "cut", "html", "no-token"],
+    ids=["500", "redirect", "cut", "html", "no-token", "list", "lines", "not-ascii", "object"],
 )
 def test_a_sign_in_that_fails_otherwise_is_tried_again_later(script: object) -> None:
     with Wire(script).listening() as wire:  # type: ignore[arg-type]  # the table mixes kinds of scripts
@@ -269,6 +276,77 @@ def test_a_sign_in_that_fails_otherwise_is_tried_again_later(script: object) -> 
             desk.sign_in.token()
 
         assert desk.store.begin(desk.sign_in._account, 60) is not None
+
+
+@pytest.mark.parametrize(
+    "lasts",
+    ["NaN", "1e400", "1" + "0" * 400, "0", "-5", "true", '"86400"', "null", "[]"],
+    ids=lambda each: each[:6],
+)
+def test_whatever_the_life_of_a_token_is_said_to_be_it_is_used(redis_client: redis.Redis, lasts: str) -> None:
+    body = b'{"access_token": "access-1", "expires_in": ' + lasts.encode() + b"}"
+
+    with Wire(answers(200, body), answers(500)).listening() as wire:
+        desk = Desk(wire, PASSWORD, RedisTokens(redis_client))
+        tokens = {desk.sign_in.token() for _ in range(3)}
+
+    assert tokens == {"access-1"}
+    assert len(wire.requests) == 1
+
+
+def test_a_refresh_token_that_was_refused_is_not_tried_again_for_an_hour() -> None:
+    now = 1000.0
+    store = MemoryTokens(clock=lambda: now)
+    refused = answers(400, {"error": "invalid_grant"})
+
+    with Wire(refused, answers(200, granted())).listening() as wire:
+        for _ in range(3):
+            with pytest.raises(SignInRefused):
+                Desk(wire, REFRESH, store).sign_in.token()
+        asked = len(wire.requests)
+        now += 3600
+        token = Desk(wire, REFRESH, store).sign_in.token()
+
+    assert asked == 1
+    assert token == "access-1"
+
+
+def test_a_new_refresh_token_is_tried_though_the_old_one_was_refused() -> None:
+    store = MemoryTokens()
+
+    with Wire(answers(400, {"error": "invalid_grant"}), answers(200, granted())).listening() as wire:
+        with pytest.raises(SignInRefused):
+            Desk(wire, REFRESH, store).sign_in.token()
+
+        assert Desk(wire, Credentials(refresh_token="refresh-new"), store).sign_in.token() == "access-1"
+
+
+def test_a_process_that_stood_still_does_not_use_a_refresh_token_that_may_be_used_up() -> None:
+    late = [0.0]
+
+    class Slow(MemoryTokens):
+        def refresh(self, account: str) -> str | None:
+            late[0] = 60.0  # until long after the renewal was another's
+            return super().refresh(account)
+
+    began = time.monotonic()
+    with Wire(answers(200, granted())).listening() as wire, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.adapters.badgr.sign_in.time.monotonic", lambda: began + late[0])
+        desk = Desk(wire, REFRESH, Slow())
+
+        with pytest.raises(Unreachable, match="no time left"):
+            desk.sign_in.token()
+
+    assert wire.requests == []
+    assert desk.permits.room("academy", 0) == 100
+
+
+def test_a_ready_made_token_that_cannot_be_sent_needs_a_person() -> None:
+    with Wire(answers(500)).listening() as wire, pytest.raises(SignInRefused) as caught:
+        Desk(wire, Credentials(token="schlüssel")).sign_in.token()
+
+    assert "schlüssel" not in str(caught.value)
+    assert wire.requests == []
 
 
 def test_a_renewal_that_another_process_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

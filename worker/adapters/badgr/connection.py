@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from worker.adapters.badgr.errors import error_of, went_well
+from worker.adapters.badgr.errors import error_of, token_refused, went_well
 from worker.errors import NoPermit, Unreachable
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Connection:
         """Call; a token that ran out or was replaced is renewed, and the call made once more."""
         token = self._sign_in.token()
         answer = self._calls.send(request, token, before_send)
-        if answer.status != _UNAUTHORIZED:
+        if not token_refused(answer):
             return answer
         again = self._calls.send(request, self._sign_in.renewed(token), before_send)
         if again.status == _UNAUTHORIZED:

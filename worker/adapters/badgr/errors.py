@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from worker.adapters.badgr.words import words_of
 from worker.errors import NoAnswer, Refused, Throttled, Unreachable
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
 # A provider that asks for more than a day made a mistake; asking it again then does no harm.
 _LONGEST_WAIT = 24 * 3600.0
 
-_REQUEST_TIMEOUT, _TOO_MANY, _NOT_FOUND, _UNAVAILABLE = 408, 429, 404, 503
+# By the standard whole seconds; some say fractions.
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?", re.ASCII)
+
+_OF_A_TOKEN = re.compile(r"\b(token|credentials were not provided|not authenticated)\b", re.IGNORECASE)
+
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _REQUEST_TIMEOUT = 401, 403, 404, 408
+_TOO_MANY, _UNAVAILABLE = 429, 503
 
 
 def went_well(answer: Answer) -> bool:
@@ -39,20 +46,36 @@ def error_of(answer: Answer, about: str = "") -> BadgeWorkerError:
     return NoAnswer(f"HTTP {status}, which does not say whether it was done", status)
 
 
+def token_refused(answer: Answer) -> bool:
+    """Say whether the call failed by its token: a 401, or a 403 that says so (X-41).
+
+    The hosted service documents the one and sends the other. A 403 that speaks of rights is for a person.
+    """
+    if answer.status == _FORBIDDEN:
+        return _OF_A_TOKEN.search(words_of(answer)) is not None
+    return answer.status == _UNAUTHORIZED
+
+
 def retry_after(answer: Answer) -> float | None:
     """Return the seconds that a 429 or 503 asks us to wait, or None if it does not say.
 
-    The header comes first, in seconds or as a date; then the body's `expires`, which sign-in sends.
+    The header comes first, in seconds or as a date; then the body's `expires`, which sign-in sends. A wait of
+    no time, a negative one and a date that has passed say nothing: the call was refused, so it was too early.
     """
     if answer.status not in {_TOO_MANY, _UNAVAILABLE}:
         return None
     header = answer.headers.get("retry-after", "").strip()
-    wait = float(header) if header.isdecimal() and header.isascii() else _until(header, answer)
+    wait = float(header) if _SECONDS.fullmatch(header) else _until(header, answer)
     if wait is None:
-        body = answer.json()
-        expires = body.get("expires") if isinstance(body, dict) else None
-        wait = float(expires) if isinstance(expires, int | float) else None
-    return None if wait is None else min(max(wait, 0.0), _LONGEST_WAIT)
+        wait = _expires(answer.json())
+    return min(wait, _LONGEST_WAIT) if wait is not None and wait > 0 else None
+
+
+def _expires(body: Any) -> float | None:
+    expires = body.get("expires") if isinstance(body, dict) else None
+    if isinstance(expires, int | float) and not isinstance(expires, bool):
+        return float(min(expires, _LONGEST_WAIT))
+    return float(expires) if isinstance(expires, str) and _SECONDS.fullmatch(expires) else None
 
 
 def _until(header: str, answer: Answer) -> float | None:
@@ -67,7 +90,7 @@ def _until(header: str, answer: Answer) -> float | None:
 def _moment(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):  # as its parser fails on what is no date
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -68,7 +68,7 @@ class Answer:
         """Return the body as JSON whatever its content type says, or None if it is not JSON."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):  # nobody nests a thousand deep for a good reason
             return None
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,7 +13,7 @@ from worker.adapters.badgr.models.base import Moment, Read, moment_text, read_al
 from worker.errors import ConfigurationError, NoAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import datetime
 
     from worker.adapters.badgr.connection import Connection
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 Query = list[tuple[str, str]]
+Seen = set[tuple[tuple[str, str], ...]]
 
 _MOST_PAGES = 100_000
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next\b', re.IGNORECASE)
@@ -28,14 +29,14 @@ _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next\b', re.IGNORECASE)
 
 def pages(connection: Connection, path: str, query: Query, about: str) -> Iterator[Answer]:
     """Make one call for each page of a list, each when the page is wanted; the `Link` header leads on."""
-    for _ in range(_MOST_PAGES):
+    seen: Seen = set()
+    while True:
         answer = connection.call(Request("GET", path, query=query), about)
         yield answer
         following = _NEXT.search(answer.headers.get("link", ""))
         if following is None:
             return
-        query = _next_query(following[1], query)
-    raise NoAnswer("the list has no end")
+        query = _next_query(following[1], query, seen)
 
 
 def listed(connection: Connection, path: str, query: Query, about: str, model: type[M]) -> Iterator[M]:
@@ -71,15 +72,15 @@ class Changes(Generic[M]):
         """Yield the changes, a call for each page."""
         query = self._query
         self.timestamp = None
-        for _ in range(_MOST_PAGES):
+        seen: Seen = set()
+        while True:
             answer = self._connection.call(Request("GET", self._path, query=query), f"the feed {self._path}")
             found = _feed_in(answer)
             self.timestamp = self.timestamp or found.timestamp
             yield from read_all(answer, self._model)
             if not found.pagination.has_next or not found.pagination.next_results:
                 return
-            query = _next_query(found.pagination.next_results, query)
-        raise NoAnswer("the feed of changes has no end")
+            query = _next_query(found.pagination.next_results, query, seen)
 
 
 class _Pagination(Read):
@@ -100,9 +101,12 @@ def _feed_in(answer: Answer) -> _Feed:
     raise failure
 
 
-def _next_query(link: str, query: Sequence[tuple[str, Any]]) -> Query:
+def _next_query(link: str, query: Query, seen: Seen) -> Query:
     # Only the query: the host in the link is what the service believes to be called.
-    following = parse_qsl(urlsplit(link).query)
-    if following == list(query):
-        raise NoAnswer("the list has no end: its next page is the same one again")
+    following = parse_qsl(link.partition("?")[2].partition("#")[0])
+    seen.add(tuple(query))
+    if tuple(following) in seen:
+        raise NoAnswer("the list has no end: its next page is one that was there before")
+    if len(seen) >= _MOST_PAGES:
+        raise NoAnswer("the list has no end")
     return following

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import structlog
 
@@ -23,7 +24,10 @@ log = structlog.get_logger(__name__)
 _SCOPE = "rw:profile rw:issuer rw:backpack"  # what the connector asks for (facts/badgr-api.md section 2)
 _LASTS = 3600.0  # seconds that a token is believed to last when its sign-in does not say
 _SPARE = 0.9  # the part of its life for which a token is used
+_LONGEST = 10 * 365 * 24 * 3600.0  # seconds; tokens of single issuers last a century
+_REFUSED_FOR = 3600.0  # seconds for which a refused refresh token is not tried again
 _POLL = 0.05
+_TOKEN = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class SignIn:
         self._credentials = credentials
         self._account = credentials.account(calls.issuer, base_url)
         self._store = store
+        self._seconds = seconds
         self._lock_seconds = PERMIT_WAIT + seconds + 5
 
     def token(self) -> str:
@@ -103,25 +108,28 @@ class SignIn:
     def _ready_made(self) -> str:
         if not self._credentials.token:
             raise SignInRefused(f"issuer {self._calls.issuer}: no credentials are set")
+        if not _is_token(self._credentials.token):
+            raise SignInRefused(f"issuer {self._calls.issuer}: its token has characters that no token has")
         return self._credentials.token
 
     def _renew(self, rejected: str | None) -> str:
         """Sign in, or wait for the process that is doing it."""
-        give_up = time.monotonic() + self._lock_seconds
+        give_up = (asked := time.monotonic()) + self._lock_seconds
         while (number := self._store.begin(self._account, self._lock_seconds)) is None:
             if current := self._other_than(rejected):
                 return current
             if time.monotonic() > give_up:
                 raise Unreachable(f"issuer {self._calls.issuer}: another process is still signing in")
             time.sleep(_POLL)
-        return self._renew_as(number, rejected)
+            asked = time.monotonic()
+        return self._renew_as(number, rejected, asked + self._lock_seconds)
 
-    def _renew_as(self, number: int, rejected: str | None) -> str:
+    def _renew_as(self, number: int, rejected: str | None, until: float) -> str:
         tokens: Tokens | None = None
         try:
             if current := self._other_than(rejected):
                 return current
-            tokens = self._sign_in()
+            tokens = self._sign_in(until)
             return tokens.access
         finally:
             self._finish(number, tokens)
@@ -142,16 +150,39 @@ class SignIn:
         log.error("badgr.tokens_not_kept", issuer=self._calls.issuer)
         return None
 
-    def _sign_in(self) -> Tokens:
-        form = self._credentials.form(self._store.refresh(self._account))
+    def _sign_in(self, until: float) -> Tokens:
+        """Sign in while nobody else may: `until` is the end of our renewal, on the monotonic clock."""
+
+        def still_ours() -> None:
+            # A process that stood still meanwhile would use a refresh token that another one has used up.
+            if time.monotonic() + self._seconds > until:
+                raise Unreachable(f"issuer {self._calls.issuer}: no time left to sign in")
+
+        form = self._form()
         try:
-            answer = self._calls.send(Request("POST", "/o/token", form=form))
+            answer = self._calls.send(Request("POST", "/o/token", form=form), before_send=still_ours)
         except NoAnswer as error:
             raise self._transient(error) from None
         if not went_well(answer):
+            self._note_refusal(answer, form)
             raise self._failure(answer)
         log.info("badgr.signed_in", issuer=self._calls.issuer)
         return _tokens(answer)
+
+    def _form(self) -> dict[str, str] | None:
+        """Return what to post; raises SignInRefused for a refresh token that was refused just now.
+
+        Trying it again would make everybody wait who signs in from this address (facts/badgr-api.md 1.11).
+        """
+        form = self._credentials.form(self._store.refresh(self._account))
+        if (used := _refresh_token_in(form)) and used == self._store.refused(self._account):
+            raise SignInRefused(f"issuer {self._calls.issuer}: the provider has refused its refresh token")
+        return form
+
+    def _note_refusal(self, answer: Answer, form: dict[str, str] | None) -> None:
+        body, used = answer.json(), _refresh_token_in(form)
+        if used and isinstance(body, dict) and body.get("error") == "invalid_grant":
+            self._store.refuse(self._account, used, _REFUSED_FOR)
 
     def _failure(self, answer: Answer) -> Exception:
         error = error_of(answer, "the sign-in")
@@ -164,11 +195,27 @@ class SignIn:
         return Unreachable(f"sign-in of issuer {self._calls.issuer}: {error}")
 
 
+def _refresh_token_in(form: dict[str, str] | None) -> str | None:
+    """Return a hash of the refresh token that is to be used, if one is."""
+    token = (form or {}).get("refresh_token")
+    return hashlib.sha256(token.encode()).hexdigest() if token else None
+
+
 def _tokens(answer: Answer) -> Tokens:
     found = answer.json()
     found = found if isinstance(found, dict) else {}
     access, refresh, lasts = (found.get(name) for name in ("access_token", "refresh_token", "expires_in"))
-    if not isinstance(access, str) or not access:
+    if not _is_token(access):
         raise Unreachable("the sign-in was answered without a token")
-    seconds = float(lasts) if isinstance(lasts, int | float) else _LASTS
-    return Tokens(access, seconds * _SPARE, refresh if isinstance(refresh, str) else None)
+    return Tokens(access, _seconds(lasts) * _SPARE, refresh if _is_token(refresh) else None)
+
+
+def _is_token(value: Any) -> TypeGuard[str]:
+    """Say whether it can be sent in a header at all."""
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
+
+
+def _seconds(lasts: Any) -> float:
+    """Return how long a token is said to last; its end is found out by a 401 in any case."""
+    said = isinstance(lasts, int | float) and not isinstance(lasts, bool) and lasts > 0
+    return float(min(lasts, _LONGEST)) if said else _LASTS

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from worker.adapters.badgr.http import Answer
 
 _LONGEST = 400
+_DEEPEST = 20  # levels of an error that are read: what the service sends has four
 
 _ADDRESS = re.compile(r".(?:@|%40).", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
@@ -40,15 +41,17 @@ def words_in(errors: Any) -> str:
     return tidy("; ".join(f"{field}: {text}" if field else text for field, text in leaves(errors)))
 
 
-def leaves(errors: Any, field: str = "") -> Iterator[tuple[str, str]]:
+def leaves(errors: Any, field: str = "", deepest: int = _DEEPEST) -> Iterator[tuple[str, str]]:
     """Yield every text in an error with the dotted name of its field, as ``("recipient.type", "…")``."""
-    if isinstance(errors, dict):
+    if isinstance(errors, dict | list) and deepest == 0:
+        yield field, "…"
+    elif isinstance(errors, dict):
         for name, value in errors.items():
             inner = field if name == "non_field_errors" else f"{field}.{name}".lstrip(".")
-            yield from leaves(value, inner)
+            yield from leaves(value, inner, deepest - 1)
     elif isinstance(errors, list):
         for value in errors:
-            yield from leaves(value, field)
+            yield from leaves(value, field, deepest - 1)
     elif errors not in (None, "", False):
         yield field, str(errors)
 

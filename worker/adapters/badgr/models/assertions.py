@@ -18,6 +18,7 @@ from worker.adapters.badgr.models.fields import (
     is_telephone,
     is_url,
 )
+from worker.adapters.badgr.words import tidy
 from worker.awards import Assertion
 
 if TYPE_CHECKING:
@@ -145,12 +146,13 @@ class AssertionRead(Entity):
         """Return it in the worker's words."""
         return Assertion(
             assertion_id=self.entity_id,
-            url=self.open_badge_id,
+            url=self.open_badge_id if self.open_badge_id.isprintable() else "",
             recipient=self.recipient.address(asked),
             issued_on=self.issued_on,
             expires=self.expires,
             revoked=bool(self.revoked),
-            revocation_reason=self.revocation_reason,
+            # People write it, and it is kept and logged.
+            revocation_reason=tidy(self.revocation_reason or "") or None,
         )
 
 

@@ -75,7 +75,7 @@ class Read(BaseModel):
 class Entity(Read):
     """Something that has an id: the service's `entityId`, or the `id` that the hosted one has beside it."""
 
-    entity_id: str = Field(min_length=1)
+    entity_id: str = Field(pattern=r"^[!-~]{1,255}$")  # what is kept, and put into paths
 
     @model_validator(mode="before")
     @classmethod
@@ -128,10 +128,15 @@ def _problem(error: Any) -> str:
 
 
 def read_all(answer: Answer, model: type[M]) -> list[M]:
-    """Read the results of an answer; one that cannot be read tells nothing: NoAnswer."""
+    """Read the results of an answer; one that cannot be read or says that it failed tells nothing: NoAnswer.
+
+    An empty list in such an answer must not be taken for "there is none".
+    """
     body = answer.json()
-    result = body.get("result") if isinstance(body, dict) else None
-    if isinstance(result, list):
+    body = body if isinstance(body, dict) else {}
+    status, result = body.get("status"), body.get("result")
+    failed = isinstance(status, dict) and status.get("success") is False
+    if isinstance(result, list) and not failed:
         with suppress(ValidationError):  # its text may hold addresses
             return [model.model_validate(each) for each in result]
     raise NoAnswer(f"HTTP {answer.status}, but the results in it cannot be read", answer.status)
