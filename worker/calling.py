@@ -10,6 +10,7 @@ from datetime import datetime
 
 import structlog
 
+from worker.awards import MOST_PER_CALL
 from worker.errors import LimiterUnavailable
 from worker.ports import Permits, Senders
 
@@ -18,12 +19,22 @@ log = structlog.get_logger(__name__)
 PATIENCE = 5  # failed calls in a row before an issuer is paused; also look-ups that contradict a refusal
 LONGEST_PAUSE = 300.0  # seconds
 LONGEST_WAIT = 600.0  # seconds between two attempts
+TOGETHER = 2  # attempts after which fewer and fewer share a call
 
 
 def backoff(attempts: int) -> float:
     """Return seconds until the next attempt: doubled each time, ten minutes at most, never in lockstep."""
     longest = min(2.0 ** min(attempts, 16), LONGEST_WAIT)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 # jitter, not a secret
+
+
+def company(attempts: int, most: int) -> int:
+    """Return how many awards at most share a call with one that was tried so often, itself included.
+
+    The more often it was tried in vain, the fewer, down to itself alone: one that makes the provider fail
+    must not keep the others from being done for ever.
+    """
+    return min(most, max(MOST_PER_CALL >> max(attempts - TOGETHER, 0), 1))
 
 
 @dataclass(slots=True)

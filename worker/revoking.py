@@ -19,7 +19,9 @@ from worker.errors import (
     ConfigurationError,
     LeaseLost,
     LimiterUnavailable,
+    NoAnswer,
     NoPermit,
+    Refused,
     SignInRefused,
     Throttled,
     TransientError,
@@ -30,6 +32,10 @@ from worker.ports import Permits, Provider, Revocations
 log = structlog.get_logger(__name__)
 
 CHUNK = 500  # awards that one transaction asks for
+LONGEST_REASON = 255  # characters that the open server keeps; a longer one may be a 500 for good
+HOPELESS = 15  # attempts that the provider answered with a 500, the last ones alone in their calls
+_BROKEN = 500
+_BLAMES_NOBODY = frozenset({400, 413, 422})  # refusals that may be about one of many, without saying which
 
 Endings = dict[str, Ending]
 _REVOKING = AwardState.REVOKING
@@ -42,6 +48,8 @@ def ask(outbox: Revocations, which: Which, reason: str, chunk: int = CHUNK) -> I
     """
     if not reason.strip():
         raise ConfigurationError("revoking needs a reason: whoever looks the badge up is shown it")
+    if len(reason) > LONGEST_REASON:
+        raise ConfigurationError(f"the reason has {len(reason)} characters; providers keep {LONGEST_REASON}")
     after = None
     while found := outbox.ask(which, reason, after, chunk):
         yield from found
@@ -77,6 +85,7 @@ class Revoking:
             refusals = self._provider.revoke(
                 [(each.assertion_id, each.reason) for each in awards], fence.mark
             )
+            pairs = list(zip(awards, refusals, strict=True))
         except LeaseLost as error:
             self._log.warning("lease.lost", reason=str(error))
             return None
@@ -88,9 +97,16 @@ class Revoking:
             return _all(awards, Ending(_REVOKING, "not sent"))
         except BadgeWorkerError as error:
             return self._after(error, awards)
+        except Exception as error:  # noqa: BLE001 # the lease must end, whatever nobody expected
+            return self._after(self._unexpected(error, fence), awards)
         self._patience.note_success()
-        pairs = zip(awards, refusals, strict=True)
         return {award.assertion_id: _ending(refusal) for award, refusal in pairs}
+
+    def _unexpected(self, error: Exception, fence: Fence) -> BadgeWorkerError:
+        """Return what an error means that nobody expected. Its text is not told: who knows what it quotes."""
+        self._log.error("call.broke", error=type(error).__name__)
+        words = f"unexpected {type(error).__name__}"
+        return NoAnswer(words) if fence.sent_at else TransientError(words)
 
     def _after(self, error: BadgeWorkerError, awards: Sequence[LeasedRevocation]) -> Endings:
         """Return how the awards of a failed call end: the error's class decides."""
@@ -105,7 +121,10 @@ class Revoking:
             case TransientError() | UncertainError():
                 self._patience.count_failure()
                 what = "not sent" if isinstance(error, TransientError) else "uncertain"
-                return {each.assertion_id: _later(each, what, words) for each in awards}
+                return {each.assertion_id: _later(each, what, words, error) for each in awards}
+            case Refused(status=status) if len(awards) > 1 and status in _BLAMES_NOBODY:
+                together = "refused together"
+                return {each.assertion_id: _later(each, together, words, error) for each in awards}
             case _:
                 return _all(awards, _refused(words))
 
@@ -121,7 +140,12 @@ def _all(awards: Sequence[LeasedRevocation], ending: Ending) -> Endings:
     return {each.assertion_id: ending for each in awards}
 
 
-def _later(award: LeasedRevocation, what: str, words: str) -> Ending:
+def _later(award: LeasedRevocation, what: str, words: str, error: BadgeWorkerError) -> Ending:
+    """Return the end of one that is tried again: not for ever, where the provider itself is broken by it."""
+    broken = isinstance(error, NoAnswer) and error.status == _BROKEN
+    if broken and award.attempts >= HOPELESS:
+        words = f"tried {award.attempts} times in vain; the last time: {words}"
+        return Ending(AwardState.FAILED, "given up", words, tried=True)
     return Ending(_REVOKING, what, words, wait=backoff(award.attempts), tried=True)
 
 

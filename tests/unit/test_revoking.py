@@ -26,7 +26,7 @@ from worker.errors import (
     Throttled,
     Unreachable,
 )
-from worker.revoking import Revoking, ask
+from worker.revoking import HOPELESS, LONGEST_REASON, Revoking, ask
 
 REVOKING, REVOKED, FAILED = AwardState.REVOKING, AwardState.REVOKED, AwardState.FAILED
 
@@ -119,6 +119,55 @@ def test_an_error_leads_to(
     assert not ending.uncertain
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_refusal_that_may_be_about_one_of_many_fails_none_of_them(status: int) -> None:
+    desk = revoke(Desk([one(), one(name="A2")]), Academy(error=Refused(status, "too much")))
+
+    assert desk.endings is not None
+    ended = {(each.state, each.what, each.tried) for each in desk.endings.values()}
+    assert ended == {(REVOKING, "refused together", True)}
+
+
+def test_a_refusal_of_one_alone_is_about_it() -> None:
+    ending = ended(Academy(error=Refused(400, "no")))
+
+    assert (ending.state, ending.what) == (FAILED, "revocation refused")
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "state"),
+    [
+        (NoAnswer("HTTP 500", 500), HOPELESS, FAILED),
+        (NoAnswer("HTTP 500", 500), HOPELESS - 1, REVOKING),
+        (NoAnswer("HTTP 503", 503), HOPELESS, REVOKING),
+        (NoAnswer("cut"), HOPELESS, REVOKING),
+        (Unreachable("refused"), HOPELESS, REVOKING),
+    ],
+)
+def test_only_what_breaks_the_provider_every_time_is_given_up(
+    error: BadgeWorkerError, attempts: int, state: AwardState
+) -> None:
+    desk = revoke(Desk([one(attempts)]), Academy(error=error))
+
+    assert desk.endings is not None
+    assert desk.endings["A1"].state is state
+
+
+@pytest.mark.parametrize(
+    ("academy", "what"),
+    [
+        pytest.param(Academy(error=KeyError("ada@example.org"), marks=0), "not sent", id="before-sending"),  # type: ignore[arg-type] # nobody expects it
+        pytest.param(Academy(error=KeyError("ada@example.org")), "uncertain", id="after-sending"),  # type: ignore[arg-type] # likewise
+        pytest.param(Academy(refusals=[]), "uncertain", id="too-few-answers"),
+    ],
+)
+def test_what_nobody_expected_ends_the_lease_and_quotes_nothing(academy: Academy, what: str) -> None:
+    ending = ended(academy)
+
+    assert (ending.state, ending.what) == (REVOKING, what)
+    assert "ada@" not in (ending.words or "")
+
+
 @pytest.mark.parametrize(
     ("error", "pauses"),
     [
@@ -184,6 +233,11 @@ def test_a_lease_without_revocations_calls_nobody() -> None:
 def test_nothing_is_asked_for_without_a_reason(reason: str) -> None:
     with pytest.raises(ConfigurationError, match="needs a reason"):
         next(ask(Desk(), Which("first-steps"), reason))
+
+
+def test_a_reason_is_no_longer_than_providers_keep() -> None:
+    with pytest.raises(ConfigurationError, match="has 256 characters; providers keep 255"):
+        next(ask(Desk(), Which("first-steps"), "x" * (LONGEST_REASON + 1)))
 
 
 def test_a_revocation_is_a_task_of_its_own_name() -> None:

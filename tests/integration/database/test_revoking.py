@@ -299,14 +299,15 @@ def test_revocations_of_several_badges_go_out_together(ground: Ground) -> None:
     ]
 
 
-def many_revoking(ground: Ground, number: int) -> list[str]:
+def many_revoking(ground: Ground, number: int, *, asked: bool = True) -> list[str]:
     ground.apply(**{"40": enrol_badge("40")})
     people = [f"user-{index:03}" for index in range(number)]
     bodies = [updated(1, name, email=f"{name}@example.org") for name in people]
     ground.ingest(*bodies, *(enrolled(2, name, "40") for name in people))
     with ground.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE awards SET state = 'issued', assertion_id = 'A-' || user_id")
-    revoke(ground)
+    if asked:
+        revoke(ground)
     return people
 
 
@@ -435,11 +436,83 @@ def test_a_revocation_that_failed_is_put_back_to_be_revoked(there: Ground) -> No
 def test_an_uncertain_one_that_failed_is_put_back_to_be_looked_up(due: Ground) -> None:
     call, _ = sent(due)
     refused = Ending(AwardState.FAILED, "refused", "unknown class", uncertain=True)
-    due.database.end(call.lease_id, {"ada": refused})
     revoke(due)
+    due.database.end(call.lease_id, {"ada": refused})
     with due.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE users SET email = NULL")
 
     due.database.retry(AwardFilter(user_id="ada"))
 
     assert lease(due).settle is True
+
+
+def test_asking_for_what_could_not_be_looked_up_has_it_looked_up_again(due: Ground) -> None:
+    call, _ = sent(due)
+    refused = Ending(AwardState.FAILED, "refused", "unknown class", uncertain=True)
+    due.database.end(call.lease_id, {"ada": refused})
+
+    first = revoke(due)
+    call = lease(due)
+    due.database.end(call.lease_id, {"ada": refused})
+    again = revoke(due)
+
+    assert (first, again) == ([REMEMBERED], [REMEMBERED])
+    assert call.settle
+    assert stored(due, "ada", "state", "uncertain", "revoke_reason") == ("pending", True, WHY)
+
+
+# Many at once
+
+
+def test_who_was_killed_midway_asks_again_and_everything_is_revoked_once(ground: Ground) -> None:
+    people = many_revoking(ground, 7, asked=False)
+    asking_for = ask(ground.database, Which("40"), WHY, chunk=3)
+    killed = [next(asking_for) for _ in range(2)]  # the second chunk never comes
+
+    again = [each.answer for each in ask(ground.database, Which("40"), WHY, chunk=3)]
+
+    assert [each.answer for each in killed] == [QUEUED, QUEUED]
+    assert again == [UNDER_WAY] * 3 + [QUEUED] * 4
+    assert set(ground.states().values()) == {"revoking"}
+    assert {tuple(ground.history(user, "40")).count("to be revoked") for user in people} == {1}
+
+
+def test_a_chunk_is_asked_for_as_a_whole_or_not_at_all(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = many_revoking(ground, 3, asked=False)
+
+    def killed(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(asking, "write_history", killed)
+    with pytest.raises(KeyboardInterrupt):
+        revoke(ground)
+
+    assert ground.states() == dict.fromkeys(people, "issued")
+
+
+def test_failed_revocations_are_among_those_that_are_asked_about(there: Ground) -> None:
+    change(there, state="failed", revoke_reason="before")
+
+    assert there.database.count_revocable(Which("40")) == 1
+    assert revoke(there) == [QUEUED]
+    assert there.database.count_revocable(Which("40")) == 0
+
+
+def test_asking_for_many_and_sending_them_do_not_wait_for_each_other(postgres: Ground) -> None:
+    """A sender locks its awards in the same order as who asks, whatever order they are stored in."""
+    postgres.apply(**{"40": enrol_badge("40")})
+    award_due(postgres, "bob", "ada")
+    call, _ = leased(postgres)
+    change(postgres, ["bob"], attempts=0)
+    change(postgres, ["ada"], attempts=0)  # what was written last is stored last
+
+    with transaction(postgres.engine) as connection:
+        asking.ask(connection, Which("40", ("ada",)), WHY, None, 10)
+        sender = Running(lambda: postgres.database.mark_sent(call.lease_id, 2, 30.0, None))
+        postgres.until_waiting(sender)
+        asked = asking.ask(connection, Which("40", ("bob",)), WHY, None, 10)
+
+    assert [each.answer for each in asked] == [REMEMBERED]
+    assert sender.result() is not None

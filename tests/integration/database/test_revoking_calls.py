@@ -13,10 +13,10 @@ from tests.support.outbox import admit, award_due, change, enrol_badge, lease, m
 from tests.support.running import Running
 from worker.adapters.memory_provider import MemoryProvider
 from worker.adapters.permits import MemoryPermits, RateLimit
-from worker.awards import Assertion, Call, Grant, RevocationAnswer, Which
+from worker.awards import Assertion, Call, Grant, Refusal, RevocationAnswer, Which
 from worker.errors import BadgeWorkerError, NoAnswer, NoPermit, Refused, SignInRefused, Throttled, Unreachable
 from worker.issuing import IssuerConnection, Issuing
-from worker.revoking import Revoking, ask
+from worker.revoking import HOPELESS, Revoking, ask
 from worker.rules.definitions import Badge, Issuer
 
 if TYPE_CHECKING:
@@ -227,6 +227,43 @@ def test_each_award_of_a_call_ends_by_its_own_result(office: Office) -> None:
 
     assert office.ground.states() == {"ada": "revoked", "bob": "failed"}
     assert stored(office.ground, "bob", "last_error") == ("permission denied or object not found",)
+
+
+class Broken(MemoryProvider):
+    """A provider that a certain assertion breaks, and everything that is asked for with it."""
+
+    poison = ""
+
+    def revoke(
+        self, revocations: Sequence[tuple[str, str]], before_send: Callable[[], None]
+    ) -> Sequence[Refusal | None]:
+        if self.poison in [name for name, _ in revocations]:
+            self.fail_next("revoke", NoAnswer("HTTP 500", 500))
+        return super().revoke(revocations, before_send)
+
+
+def test_one_that_breaks_the_provider_is_left_alone_and_at_last_given_up(due: Ground) -> None:
+    provider = Broken()
+    office = Office(due, provider)
+    award_due(due, *(f"user-{number}" for number in range(20)))
+    office.run()
+    provider.poison = next(
+        each.assertion_id for each in provider.assertions("class-40") if "ada" in each.recipient
+    )
+    revoke(due)
+
+    for _ in range(HOPELESS + 1):
+        office.permits = MemoryPermits({"academy": RateLimit(calls=100, window=1, deadline=30)})
+        make_due(due)
+        while calls := admit(due):
+            office.work(calls[0])
+
+    states = due.states()
+    assert states.pop("ada") == "failed"
+    assert set(states.values()) == {"revoked"}
+    assert stored(due, "ada", "last_error") == (f"tried {HOPELESS} times in vain; the last time: HTTP 500",)
+    together = [number for method, _, number in provider.calls if method == "revoke"]
+    assert together[-1] == 1
 
 
 def test_without_a_permit_the_revocation_is_handed_back(office: Office) -> None:

@@ -15,7 +15,7 @@ from worker.adapters.database.calls import hand_back
 from worker.adapters.database.history import Entry, write_history
 from worker.adapters.database.schema import awards, badges, issuers
 from worker.adapters.database.types import Instant
-from worker.awards import MOST_PER_CALL, AwardState, Call
+from worker.awards import AwardState, Call
 from worker.ports import Admission
 
 _PENDING = AwardState.PENDING.value
@@ -64,7 +64,6 @@ def reclaim(connection: Connection, issuer: str, settle_after: float) -> int:
     return len(sent) + sum(int(row.awards) for row in unsent) + revocations
 
 
-_TOGETHER = 2  # attempts after which fewer and fewer awards share a call
 _SETTLE, _FRESH, _BACKFILLED = range(3)
 _REVOCATIONS = ""  # no badge has this id
 
@@ -220,20 +219,10 @@ def _lease(connection: Connection, admission: Admission, turn: _Turn, at: dateti
 
 
 def _together(rows: Sequence[tuple[str, int]], turn: _Turn, most: int) -> list[str]:
-    """Return whose awards go in one call, of (user, attempts).
-
-    The more often an award was tried in vain, the fewer go with it, down to itself alone: one that makes the
-    provider fail must not keep the others from being issued for ever. Looking up harms nobody.
-    """
+    """Return whose awards go in one call, of (user, attempts). Looking up harms nobody."""
     if turn.settle:
         return [user_id for user_id, _ in rows]
-    chosen: list[str] = []
-    for user_id, attempts in rows:
-        most = min(most, max(MOST_PER_CALL >> max(attempts - _TOGETHER, 0), 1))
-        if len(chosen) >= most:
-            break
-        chosen.append(user_id)
-    return chosen
+    return revoking.together(rows, most)
 
 
 def _is_sqlite(connection: Connection) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, tuple_, update
+from sqlalchemy import Connection, func, or_, select, tuple_, update
 
 from worker.adapters.database import engine
 from worker.adapters.database.history import OPERATOR, Entry, write_history
@@ -24,7 +24,8 @@ _WORDS = {
 
 def count(connection: Connection, which: Which) -> int:
     """Count the awards that would be revoked."""
-    wanted = (*_conditions(which), awards.c.state.not_in(_DONE), awards.c.revoke_reason.is_(None))
+    anew = or_(awards.c.revoke_reason.is_(None), awards.c.state == AwardState.FAILED.value)
+    wanted = (*_conditions(which), awards.c.state.not_in(_DONE), anew)
     return connection.scalar(select(func.count()).select_from(awards).where(*wanted)) or 0
 
 
@@ -69,6 +70,8 @@ def _ask(connection: Connection, row: Any, reason: str, at: datetime) -> Asked:
         case RevocationAnswer.QUEUED:
             values |= {"state": AwardState.REVOKING.value, "attempts": 0, "due_at": at, "last_error": None}
             values |= {"lease_id": None, "lease_until": None, "sent_at": None}
+        case RevocationAnswer.REMEMBERED if row.state == AwardState.FAILED:
+            values |= {"state": AwardState.PENDING.value, "attempts": 0, "due_at": at}  # to be looked up
         case RevocationAnswer.REMEMBERED:
             pass
         case _:
@@ -88,7 +91,8 @@ def _answer(row: Any) -> RevocationAnswer:
     if state is AwardState.REVOKING:
         return RevocationAnswer.UNDER_WAY
     if state is AwardState.ISSUING or row.uncertain:
-        return RevocationAnswer.UNDER_WAY if row.revoke_reason else RevocationAnswer.REMEMBERED
+        under_way = row.revoke_reason is not None and state is not AwardState.FAILED
+        return RevocationAnswer.UNDER_WAY if under_way else RevocationAnswer.REMEMBERED
     # A failed one that has an assertion failed at being revoked.
     return RevocationAnswer.QUEUED if row.assertion_id is not None else RevocationAnswer.REVOKED
 

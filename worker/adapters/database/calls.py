@@ -151,6 +151,7 @@ def mark_sent(
     Raises LeaseLost otherwise. The lease must outlast the call's total deadline, or somebody else could take
     the award up while our call is still under way.
     """
+    _lock(connection, lease_id)
     at = engine.now(connection)
     marked = connection.execute(
         update(awards)
@@ -175,6 +176,12 @@ def ever_called(connection: Connection, issuer: str) -> bool:
     sent = or_(awards.c.sent_at.is_not(None), awards.c.attempts > 0, awards.c.assertion_id.is_not(None))
     found = connection.execute(select(awards.c.user_id).where(awards.c.issuer == issuer, sent).limit(1))
     return found.first() is not None
+
+
+def _lock(connection: Connection, lease_id: str) -> None:
+    """Lock the awards of a lease in the order in which everybody does; an update has an order of its own."""
+    mine = select(awards.c.user_id).where(awards.c.lease_id == lease_id)
+    connection.execute(mine.order_by(awards.c.user_id, awards.c.badge_id).with_for_update())
 
 
 def end(connection: Connection, lease_id: str, endings: Mapping[str, Ending]) -> None:
@@ -278,6 +285,7 @@ def hand_back(connection: Connection, lease_id: str) -> None:
 
     An uncertain one stays uncertain, with its address: it has not been looked up.
     """
+    _lock(connection, lease_id)
     at = engine.now(connection)
     revoking.hand_back(connection, lease_id, at)
     ours = (awards.c.lease_id == lease_id, awards.c.state == _ISSUING, awards.c.sent_at.is_(None))

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, delete, func, select, tuple_, update
 
@@ -17,10 +17,13 @@ from worker.adapters.database import engine
 from worker.adapters.database.history import Entry, write_history
 from worker.adapters.database.schema import awards, issuers, recipients
 from worker.awards import AwardState, Call, Ending, LeasedRevocation
+from worker.calling import company
 from worker.ports import Admission
 
 REVOKING = AwardState.REVOKING.value
 _NEVER = datetime.fromtimestamp(0, UTC)
+
+T = TypeVar("T")
 
 
 def release(connection: Connection, row: Any) -> None:
@@ -101,7 +104,7 @@ def in_flight(connection: Connection, issuer: str) -> tuple[int, int]:
 def lease(connection: Connection, admission: Admission, at: datetime) -> Call | None:
     """Lease up to one call's worth of due revocations, of whatever badge; None if others have them."""
     chosen = (
-        select(awards.c.user_id, awards.c.badge_id)
+        select(awards.c.user_id, awards.c.badge_id, awards.c.attempts)
         .where(
             awards.c.issuer == admission.issuer,
             awards.c.state == REVOKING,
@@ -112,7 +115,8 @@ def lease(connection: Connection, admission: Admission, at: datetime) -> Call | 
         .limit(admission.most_per_call)
         .with_for_update(skip_locked=True)
     )
-    pairs = [(row.user_id, row.badge_id) for row in connection.execute(chosen)]
+    found = [((row.user_id, row.badge_id), row.attempts) for row in connection.execute(chosen)]
+    pairs = together(found, admission.most_per_call)
     if not pairs:
         return None
     lease_id, until = secrets.token_hex(8), at + timedelta(seconds=admission.lease)
@@ -125,6 +129,17 @@ def lease(connection: Connection, admission: Admission, at: datetime) -> Call | 
         update(issuers).where(issuers.c.id == admission.issuer).values(revocations_admitted_at=at)
     )
     return Call(admission.issuer, "", lease_id, len(pairs), settle=False, lease_until=until, revoke=True)
+
+
+def together(found: Iterable[tuple[T, int]], most: int) -> list[T]:
+    """Return the first of these that go in one call; each comes with its attempts."""
+    chosen: list[T] = []
+    for each, attempts in found:
+        most = company(attempts, most)
+        if len(chosen) >= most:
+            break
+        chosen.append(each)
+    return chosen
 
 
 def reclaim(connection: Connection, issuer: str, at: datetime) -> int:
