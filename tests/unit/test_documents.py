@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import fakeredis
 import pytest
-import redis
 import typer.main
 
 from examples.bodies import IDS
@@ -19,6 +16,7 @@ from worker.events import UnknownEvent, parse_event
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+EXAMPLES = sorted((ROOT / "examples" / "publishers").glob("with_*"))
 NOW = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -40,25 +38,6 @@ def test_the_event_shown_is_one() -> None:
     assert event.type == "post.created.v1"
 
 
-def test_the_shell_line_publishes_an_event_to_the_stream() -> None:
-    words = shlex.split(block("sh"))
-
-    assert words[:5] == ["redis-cli", "XADD", "badge-events", "*", "event"]
-    assert not isinstance(parse_event(words[5].encode(), NOW), UnknownEvent)
-
-
-def test_the_python_lines_publish_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    server: Any = fakeredis.FakeStrictRedis()
-    monkeypatch.setattr(redis.Redis, "from_url", lambda _url: server)
-
-    exec(compile(block("python"), "publishing.md", "exec"), {})  # noqa: S102 - our own document
-
-    ((_, fields),) = server.xrange("badge-events")
-    event = parse_event(fields[b"event"], NOW)
-    assert not isinstance(event, UnknownEvent)
-    assert event.type == "user.registered.v1"
-
-
 def test_the_table_lists_every_type() -> None:
     rows = [line for line in text("docs/publishing.md").splitlines() if line.startswith("| `")]
 
@@ -67,15 +46,12 @@ def test_the_table_lists_every_type() -> None:
     assert listed == set(IDS)
 
 
-@pytest.mark.parametrize("language", ["php", "js"])
-def test_other_languages_name_stream_field_and_types_right(language: str) -> None:
-    lines = block(language)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples_for_publishers_publish_types_of_ours(example: Path) -> None:
+    kinds = re.findall(r"[a-z_]+\.[a-z_]+\.v\d", example.read_text("utf-8"))
 
-    kinds = re.findall(r"[\"']([a-z_]+\.[a-z_]+\.v1)[\"']", lines)
-
-    assert len(kinds) == 1
+    assert kinds
     assert set(kinds) <= set(IDS)
-    assert re.search(r"xAdd\([\"']badge-events[\"'], [\"']\*[\"'], [\[{] ?[\"']?event\b", lines)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
