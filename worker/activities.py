@@ -6,9 +6,9 @@ win, so repeated and shuffled deliveries need no inbox.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -20,9 +20,10 @@ class Kind(StrEnum):
     POST = "post"  # post or comment
     CONNECTED = "connected"  # the other person
 
+    __hash__ = str.__hash__  # enum's own is written in Python, and kinds are hashed for every event
 
-@dataclass(frozen=True, slots=True)
-class Key:
+
+class Key(NamedTuple):
     """Which activity: one row of the table."""
 
     user_id: str
@@ -30,8 +31,7 @@ class Key:
     object_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(NamedTuple):
     """What is known of one activity. `source` and `event_id` name the event that set `first_at`.
 
     A removal that came before its beginning leaves `first_at` and `last_at` empty.

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Self
 
 import structlog
 
-from worker.activities import Activity, Key, Kind
-from worker.deciding import decide, make_rulebook
-from worker.errors import InvalidEvent, Unstorable
+from worker.activities import Kind
+from worker.deciding import award, make_rulebook
+from worker.errors import DatabaseUnavailable, InvalidEvent, Unstorable
 from worker.events import Event, LearningPathCompleted, UnknownEvent, parse_event
+from worker.known import Known
 from worker.news import ActivityNews, News, news_of
-from worker.ports import Batch, BatchStore, Clock, RulesState
+from worker.ports import Batch, BatchStore, Chance, Clock, Moved, RulesState
+from worker.rules.criteria import SocialConnection
 from worker.rules.rulebook import Rule, Rulebook
 from worker.users import User, UserNews
 
@@ -55,6 +58,7 @@ class Awarding:
         self._store = store
         self._clock = clock
         self._rulebook: Rulebook | None = None
+        self._known = Known()
 
     def ingest(self, bodies: Sequence[bytes]) -> Ingested:
         """Take a batch in, in one transaction; when this returns, it is committed.
@@ -98,26 +102,53 @@ class Awarding:
     def _commit(self, read: _Read) -> Ingested:
         news = [each for _, event in read.events for each in news_of(event)]
         done = Ingested(len(read.events), 0, len(read.broken), read.unknown)
-        if news or read.broken:
+        if not news and not read.broken:
+            return done
+        intake = _Intake(self._known)
+        try:
             with self._store.batch() as batch:
                 if news:
-                    done.awards = self._take_in(batch, news)
+                    done.awards = self._take_in(batch, news, intake)
                 if read.broken:
                     batch.bury(read.broken)
+        except DatabaseUnavailable:
+            self._known.forget()  # who knows what database comes back
+            raise
+        self._known.learn(intake.users, intake.awarded)
         return done
 
-    def _take_in(self, batch: Batch, news: Sequence[News]) -> int:
+    def _take_in(self, batch: Batch, news: Sequence[News], intake: _Intake) -> int:
         user_ids = sorted({each.user_id for each in news})
-        state = batch.begin(user_ids)
-        users = batch.lock_users(user_ids)
+        about_users = {each.user_id for each in news if isinstance(each, UserNews)}
+        state = batch.begin(user_ids if about_users else self._known.unknown(user_ids))
+        if about_users:
+            intake.profiles = batch.lock_users(user_ids, about_users)
+        elif batch.lock(user_ids) != len(user_ids):
+            # Somebody we knew was forgotten meanwhile. Rules stay shared; the locks we have are sorted.
+            state = batch.begin(user_ids)
+            batch.lock(user_ids)
+        intake.users = user_ids
         rulebook = self._rules(batch, state)
-        return sum(_Part(batch, users, rulebook, state).take_in(part) for part in cut(news))
+        return sum(_Part(batch, intake, rulebook, state).take_in(part) for part in cut(news))
 
     def _rules(self, batch: Batch, state: RulesState) -> Rulebook:
         if self._rulebook is None or self._rulebook.version != state.version:
             self._rulebook = make_rulebook(state.version, batch.badges())
             log.info("rulebook.loaded", version=state.version, badges=len(self._rulebook.rules))
         return self._rulebook
+
+
+@dataclass(slots=True)
+class _Intake:
+    """What is learned in one transaction, to be remembered once it is committed.
+
+    `profiles` are the users that there is news of, as they are by now.
+    """
+
+    known: Known
+    users: Sequence[str] = ()
+    profiles: dict[str, User] = field(default_factory=dict)
+    awarded: list[tuple[str, str]] = field(default_factory=list)
 
 
 def cut(news: Iterable[News]) -> Iterator[list[News]]:
@@ -140,37 +171,38 @@ def cut(news: Iterable[News]) -> Iterator[list[News]]:
 class _Part:
     """One part of a batch: merged, then evaluated, in the batch's transaction."""
 
-    def __init__(self, batch: Batch, users: dict[str, User], rulebook: Rulebook, state: RulesState) -> None:
+    def __init__(self, batch: Batch, intake: _Intake, rulebook: Rulebook, state: RulesState) -> None:
         self._batch = batch
-        self._users = users
+        self._intake = intake
         self._rulebook = rulebook
         self._state = state
-        self._candidates: set[tuple[str, Rule]] = set()
+        self._chances: dict[tuple[str, str], Chance] = {}
 
     def take_in(self, news: Sequence[News]) -> int:
         self._take_users([each for each in news if isinstance(each, UserNews)])
         self._take_activities([each for each in news if isinstance(each, ActivityNews)])
-        return decide(self._batch, self._candidates, self._users, self._state.swept_to)
+        return self._decide()
 
     def _take_users(self, news: Sequence[UserNews]) -> None:
         if not news:
             return
-        before = {each.user_id: self._users[each.user_id] for each in news}
+        profiles = self._intake.profiles
+        before = {each.user_id: profiles[each.user_id] for each in news}
         for each in news:
-            self._users[each.user_id] = self._users[each.user_id].merged(each)
-        changed = [self._users[user_id] for user_id, user in before.items() if self._users[user_id] != user]
+            profiles[each.user_id] = profiles[each.user_id].merged(each)
+        changed = [profiles[user_id] for user_id, user in before.items() if profiles[user_id] != user]
         if changed:
             self._batch.save_users(sorted(changed, key=lambda user: user.user_id))
         if blocks := [each for each in news if each.blocked is not None]:
             self._batch.add_blocks(blocks)
-        self._find_user_candidates(news, before)
+        self._find_user_chances(news, before)
         if came := [user.user_id for user in changed if _news_for_awards(before[user.user_id], user)]:
             self._batch.addresses_came(came)
 
-    def _find_user_candidates(self, news: Sequence[UserNews], before: Mapping[str, User]) -> None:
+    def _find_user_chances(self, news: Sequence[UserNews], before: Mapping[str, User]) -> None:
         free_again = {each.user_id for each in news if each.blocked is False}
         for user_id, user in before.items():
-            now = self._users[user_id]
+            now = self._intake.profiles[user_id]
             if user_id in free_again or (now.may_earn and not user.may_earn):
                 self._add(user_id, self._rulebook.rules.values())
             elif now.registered_at is not None and now.registered_at != user.registered_at:
@@ -180,53 +212,55 @@ class _Part:
     def _take_activities(self, news: Sequence[ActivityNews]) -> None:
         if not news:
             return
-        old = self._batch.activities(sorted({each.key for each in news}, key=_in_order))
-        new: dict[Key, Activity] = {}
+        merged: dict[tuple[str, Kind, str], ActivityNews] = {}
         for each in news:
-            known = new.get(each.key) or old.get(each.key)
-            new[each.key] = known.merged(each.activity) if known else each.activity
-        changes = [(key, activity) for key, activity in new.items() if activity != old.get(key)]
-        if changes:
-            self._merge(changes, old)
+            key = each[:3]
+            known = merged.get(key)
+            merged[key] = each if known is None else known.merged(each)
+        moved = self._batch.merge([merged[key] for key in sorted(merged)], self._rulebook.marks)
+        about = self._rulebook.about
+        for user_id, kind, object_id in merged:
+            if rules := about(kind, object_id):
+                self._add(user_id, rules)
+        for count in moved:
+            self._find_counted_chances(count)
 
-    def _merge(self, changes: Sequence[tuple[Key, Activity]], old: Mapping[Key, Activity]) -> None:
-        deltas: dict[tuple[str, Kind], int] = {}
-        moved: list[Key] = []
-        for key, activity in changes:
-            before = old[key].counted_at(key.kind) if key in old else None
-            now = activity.counted_at(key.kind)
-            if before != now:
-                moved.append(key)
-                slot = (key.user_id, key.kind)
-                deltas[slot] = deltas.get(slot, 0) + (now is not None) - (before is not None)
-        values = self._batch.merge(changes, {slot: delta for slot, delta in deltas.items() if delta})
-        self._find_activity_candidates(moved, deltas, values)
-
-    def _find_activity_candidates(
-        self,
-        moved: Sequence[Key],
-        deltas: Mapping[tuple[str, Kind], int],
-        values: Mapping[tuple[str, Kind], int],
-    ) -> None:
+    def _find_counted_chances(self, moved: Moved) -> None:
         """Find what a change of liveness or of `counted_at` may have made true.
 
         A late removal too can make a window hold, so nothing is skipped because a count fell.
         """
-        for key in moved:
-            self._add(key.user_id, self._rulebook.about(key.kind, key.object_id))
-        for (user_id, kind), delta in deltas.items():
-            value = values.get((user_id, kind))
-            if value is not None:
-                self._add(user_id, self._rulebook.crossed(kind, value - delta, value))
-            # An unmoved count is not read; more than enough rules are then asked, seldom.
-            self._add(user_id, self._rulebook.windowed(kind, _MANY if value is None else value))
+        self._add(moved.user_id, self._rulebook.crossed(moved.kind, moved.old, moved.new))
+        if moved.since is None or moved.until is None:
+            return
+        for rule in self._rulebook.windowed(moved.kind, moved.new):
+            if self._intake.known.is_awarded(moved.user_id, rule.badge_id):
+                continue
+            pair = moved.user_id, rule.badge_id
+            if isinstance(rule.criterion, SocialConnection) and rule.criterion.period is not None:
+                # A window that holds since now has what moved in it; one that held before was awarded then.
+                span = timedelta(seconds=rule.criterion.period)
+                low, high = moved.since - span, moved.until + span
+                self._chances[pair] = Chance(*pair, rule.criterion.threshold, low, high)
+            else:
+                self._chances[pair] = Chance(*pair)
 
     def _add(self, user_id: str, rules: Iterable[Rule]) -> None:
-        if self._users[user_id].may_earn:
-            self._candidates.update((user_id, rule) for rule in rules)
+        for rule in rules:
+            if not self._intake.known.is_awarded(user_id, rule.badge_id):
+                self._chances[user_id, rule.badge_id] = Chance(user_id, rule.badge_id)
 
-
-_MANY = 2**31
+    def _decide(self) -> int:
+        if not self._chances:
+            return 0
+        looks = self._batch.look_at([self._chances[pair] for pair in sorted(self._chances)])
+        self._intake.awarded += [(user_id, badge_id) for user_id, badge_id, awarded in looks if awarded]
+        rules = self._rulebook.rules
+        open_ones = [(user_id, rules[badge_id]) for user_id, badge_id, awarded in looks if not awarded]
+        if not open_ones:
+            return 0
+        users = self._batch.users({user_id for user_id, _ in open_ones})
+        return award(self._batch, open_ones, users, self._state.swept_to)
 
 
 def _news_for_awards(before: User, now: User) -> bool:
@@ -235,10 +269,6 @@ def _news_for_awards(before: User, now: User) -> bool:
         now.may_receive(with_names=with_names) and not before.may_receive(with_names=with_names)
         for with_names in (False, True)
     )
-
-
-def _in_order(key: Key) -> tuple[str, str, str]:
-    return key.user_id, key.kind, key.object_id
 
 
 def _warn_of_disagreement(event: Event) -> None:

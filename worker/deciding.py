@@ -5,7 +5,7 @@ Shared by all who decide: batches of events, the sweep, backfills.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from worker.activities import Kind
@@ -49,10 +49,21 @@ def decide(
 
     `users` must be locked by this transaction; `clock` is the instant that account ages are decided against.
     """
-    open_ones = _not_awarded(store, candidates)
+    return award(store, _not_awarded(store, candidates), users, clock, backfilled=backfilled)
+
+
+def award(
+    store: Decisions,
+    open_ones: Sequence[tuple[str, Rule]],
+    users: Mapping[str, User],
+    clock: datetime,
+    *,
+    backfilled: bool = False,
+) -> int:
+    """Do what `decide` does for candidates that are known not to be awarded."""
     if not open_ones:
         return 0
-    facts = _facts(store, open_ones, users, clock)
+    facts = facts_of(store, open_ones, users, clock)
     awards = [
         _award(users[user_id], rule, verdict, backfilled=backfilled)
         for user_id, rule in open_ones
@@ -87,9 +98,10 @@ def _wanted(candidates: Candidates) -> tuple[set[tuple[str, Kind]], set[tuple[st
     return whole, single
 
 
-def _facts(
+def facts_of(
     store: Decisions, candidates: Candidates, users: Mapping[str, User], clock: datetime
 ) -> dict[str, Facts]:
+    """Return what the candidates' criteria look at, by user; `clock` is what account ages are held against."""
     whole, single = _wanted(candidates)
     found = store.counted(whole, single)
     user_ids = {user_id for user_id, _ in candidates}

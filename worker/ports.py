@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from worker.activities import Activity, Key, Kind
+from worker.activities import Kind
 from worker.awards import (
     MOST_PER_CALL,
     Asked,
@@ -29,8 +29,9 @@ from worker.awards import (
     Which,
 )
 from worker.comparison import Held, Standing
+from worker.news import ActivityNews
 from worker.rules.facts import Counted
-from worker.rules.rulebook import Rule
+from worker.rules.rulebook import Marks, Rule
 from worker.users import Block, User, UserNews
 
 
@@ -206,22 +207,59 @@ class Decisions(Protocol):
         """Insert the awards that are not there yet, and return how many those were."""
 
 
+class Moved(NamedTuple):
+    """How many live activities of a kind a user has after a merge, and had before.
+
+    Those that were added, or count from another time on than before, do so from `since` to `until`.
+    """
+
+    user_id: str
+    kind: Kind
+    old: int
+    new: int
+    since: datetime | None
+    until: datetime | None
+
+
+class Chance(NamedTuple):
+    """A badge that a user may have earned now.
+
+    With a `threshold`: only if so many live connections were established from `low` to `high`.
+    """
+
+    user_id: str
+    badge_id: str
+    threshold: int = 0
+    low: datetime | None = None
+    high: datetime | None = None
+
+
 class Batch(Decisions, Protocol):
     """The transaction of one batch of events (design.md section 1)."""
 
     def begin(self, user_ids: Sequence[str]) -> RulesState:
-        """Take RULES shared, insert missing users and return the state of the rules."""
+        """Take RULES shared, insert the missing ones of these users and return the state of the rules."""
 
-    def lock_users(self, user_ids: Sequence[str]) -> dict[str, User]:
-        """Lock these users, sorted, and return them."""
+    def lock(self, user_ids: Sequence[str]) -> int:
+        """Lock these users, sorted, and return how many there are."""
 
-    def activities(self, keys: Sequence[Key]) -> dict[Key, Activity]:
-        """Return what is stored of these activities."""
+    def lock_users(self, user_ids: Sequence[str], wanted: Collection[str] | None = None) -> dict[str, User]:
+        """Lock these users, sorted, and return them, or only the `wanted` ones."""
 
-    def merge(
-        self, changes: Sequence[tuple[Key, Activity]], deltas: Mapping[tuple[str, Kind], int]
-    ) -> dict[tuple[str, Kind], int]:
-        """Write changed activities, move the counts, and return the counts that moved as they are now."""
+    def users(self, user_ids: Collection[str]) -> dict[str, User]:
+        """Return these users, which are locked already."""
+
+    def merge(self, news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]) -> Sequence[Moved]:
+        """Merge news of activities (each key once, sorted) and move the counts.
+
+        Returns the counts that passed a mark and so may decide something; others may be among them.
+        """
+
+    def look_at(self, chances: Sequence[Chance]) -> Sequence[tuple[str, str, bool]]:
+        """Return (user, badge, whether it was awarded already) for each chance that is worth a look.
+
+        The others were not awarded and lack enough activities in their span.
+        """
 
     def save_users(self, users: Sequence[User]) -> None:
         """Write what is known of these locked users."""

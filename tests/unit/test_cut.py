@@ -23,20 +23,20 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def gives(user_id: str) -> News:
-    return ActivityNews(Key(user_id, Kind.POST, "p"), began(AT, "lms", "1"))
+    return ActivityNews.of(Key(user_id, Kind.POST, "p"), began(AT, "lms", "1"))
 
 
 def takes(user_id: str) -> News:
-    return ActivityNews(Key(user_id, Kind.POST, "p"), ended(AT, "lms", "2"))
+    return ActivityNews.of(Key(user_id, Kind.POST, "p"), ended(AT, "lms", "2"))
 
 
 def post(user_id: str, object_id: str, gone: bool) -> ActivityNews:
     activity = ended(AT, "lms", "5") if gone else began(AT, "lms", "4")
-    return ActivityNews(Key(user_id, Kind.POST, object_id), activity)
+    return ActivityNews.of(Key(user_id, Kind.POST, object_id), activity)
 
 
 def leaves(user_id: str) -> News:
-    return ActivityNews(Key(user_id, Kind.ENROLLED, "40"), ended(AT, "lms", "3"))
+    return ActivityNews.of(Key(user_id, Kind.ENROLLED, "40"), ended(AT, "lms", "3"))
 
 
 BLOCKED = UserNews("a", AT, blocked=True)

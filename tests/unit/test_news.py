@@ -24,11 +24,11 @@ def of(kind: str, **fields: Any) -> list[News]:
 
 
 def began(user_id: str, kind: Kind, object_id: str) -> ActivityNews:
-    return ActivityNews(Key(user_id, kind, object_id), Activity(AT, AT, None, SOURCE, "1"))
+    return ActivityNews.of(Key(user_id, kind, object_id), Activity(AT, AT, None, SOURCE, "1"))
 
 
 def ended(user_id: str, kind: Kind, object_id: str) -> ActivityNews:
-    return ActivityNews(Key(user_id, kind, object_id), Activity(None, None, AT, SOURCE, "1"))
+    return ActivityNews.of(Key(user_id, kind, object_id), Activity(None, None, AT, SOURCE, "1"))
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,18 @@ class Rule:
     needs_names: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Which counts of a kind may decide something.
+
+    One that passes one of `thresholds` (sorted), and one that is at least `enough` when an activity was added
+    or began to count at another time; None: never.
+    """
+
+    thresholds: tuple[int, ...] = ()
+    enough: int | None = None
+
+
 class Rulebook:
     """The published badges at one version of the rules, indexed. Immutable."""
 
@@ -53,6 +65,14 @@ class Rulebook:
         self._by_count = {kind: _Thresholds(rules) for kind, rules in index.by_count.items()}
         self._windowed = {kind: _Thresholds(rules) for kind, rules in index.windowed.items()}
         self._ages = _Thresholds(index.ages)
+        self.marks = {kind: self._marks(kind) for kind in {*self._by_count, *self._windowed}}
+
+    def _marks(self, kind: Kind) -> Marks:
+        by_count, windowed = self._by_count.get(kind), self._windowed.get(kind)
+        return Marks(
+            by_count.distinct if by_count else (),
+            windowed.distinct[0] if windowed else None,
+        )
 
     def about(self, kind: Kind, object_id: str) -> Sequence[Rule]:
         """Return the rules that one activity about this object decides."""
@@ -105,6 +125,7 @@ class _Thresholds:
     def __init__(self, pairs: list[tuple[int, Rule]]) -> None:
         self.pairs = sorted(pairs, key=lambda pair: (pair[0], pair[1].badge_id))
         self._keys = [threshold for threshold, _ in self.pairs]
+        self.distinct = tuple(dict.fromkeys(self._keys))
         self._repeated = len({rule.badge_id for _, rule in pairs}) < len(pairs)
 
     def between(self, above: float, upto: float) -> Sequence[Rule]:

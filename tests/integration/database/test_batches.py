@@ -164,9 +164,9 @@ def test_a_batch_is_cut_before_what_takes_away(lengths: Callable[[], list[int]],
 @pytest.mark.parametrize(
     ("body", "most"),
     [
-        pytest.param(lambda: posted(9, "ada", "p9"), 4, id="post"),
-        pytest.param(lambda: met(9, "ada", "zoe"), 4, id="connection"),
-        pytest.param(lambda: enrolled(9, "ada", path="other"), 4, id="enrolment"),
+        pytest.param(lambda: posted(9, "ada", "p9"), 3, id="post"),
+        pytest.param(lambda: met(9, "ada", "zoe"), 3, id="connection"),
+        pytest.param(lambda: enrolled(9, "ada", path="other"), 3, id="enrolment"),
         pytest.param(lambda: updated(9, "ada", first_name="Ada"), 3, id="profile"),
         pytest.param(lambda: POSTS[0], 3, id="the-same-again"),
     ],

@@ -6,7 +6,7 @@ PostgreSQL takes one array a column (``unnest``), SQLite one JSON document (``js
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from worker.adapters.database.types import as_text
 TEXT: Final = "text"
 INSTANT: Final = "timestamptz"
 INTEGER: Final = "integer"
+BIGINT: Final = "bigint"
 BOOLEAN: Final = "boolean"
 
 
@@ -55,7 +56,12 @@ class Rows:
 
 
 # Arrays as PostgreSQL writes them: the driver's own way through Python lists costs more than all the rest.
-def _texts(values: Iterable[str | None]) -> str:
+def _texts(values: Sequence[str | None]) -> str:
+    if None not in values:
+        whole = '","'.join(values)  # type: ignore[arg-type]  # just looked
+        # Nothing to escape but what we put there: by far the most columns, and all of it done at once.
+        if "\\" not in whole and whole.count('"') == 2 * (len(values) - 1):
+            return f'{{"{whole}"}}' if values else "{}"
     return "{" + ",".join([_quoted(value) if value is not None else "NULL" for value in values]) + "}"
 
 
@@ -65,11 +71,11 @@ def _quoted(value: str) -> str:
     return f'"{value}"'
 
 
-def _instants(values: Iterable[datetime | None]) -> str:
+def _instants(values: Sequence[datetime | None]) -> str:
     return "{" + ",".join([value.isoformat() if value is not None else "NULL" for value in values]) + "}"
 
 
-def _plain(values: Iterable[object]) -> str:
+def _plain(values: Sequence[object]) -> str:
     return "{" + ",".join([str(value) if value is not None else "NULL" for value in values]) + "}"
 
 
@@ -77,6 +83,7 @@ _WRITTEN: dict[str, Callable[[Any], str]] = {
     TEXT: _texts,
     INSTANT: _instants,
     INTEGER: _plain,
+    BIGINT: _plain,
     BOOLEAN: _plain,
 }
 

@@ -6,37 +6,28 @@ Lock order everywhere: RULES, users, activities, counts, awards; multi-row write
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.dialects import postgresql, sqlite
 
-from worker.activities import Activity, Key, Kind
+from worker.activities import Kind
 from worker.adapters.database import engine
 from worker.adapters.database.arrays import BOOLEAN, INSTANT, INTEGER, TEXT, Rows
 from worker.adapters.database.decisions import Decisions
 from worker.adapters.database.locks import RULES
+from worker.adapters.database.merging import merge
 from worker.adapters.database.schema import dead_letters
 from worker.adapters.database.statements import statement
-from worker.ports import RulesState
+from worker.news import ActivityNews
+from worker.ports import Chance, Moved, RulesState
+from worker.rules.rulebook import Marks
 from worker.users import FIELDS, Told, User, UserNews
 
 _IDS = Rows("ids", user_id=TEXT)
-_KEYS = Rows("keys", user_id=TEXT, kind=TEXT, object_id=TEXT)
-_CHANGES = Rows(
-    "changes",
-    user_id=TEXT,
-    kind=TEXT,
-    object_id=TEXT,
-    first_at=INSTANT,
-    last_at=INSTANT,
-    removed_at=INSTANT,
-    counted_at=INSTANT,
-    source=TEXT,
-    event_id=TEXT,
-)
-_DELTAS = Rows("deltas", user_id=TEXT, kind=TEXT, delta=INTEGER)
+_WANTED = Rows("wanted", user_id=TEXT)
+_CHANCES = Rows("c", user_id=TEXT, badge_id=TEXT, threshold=INTEGER, low=INSTANT, high=INSTANT)
 _PROFILE = [column for name in FIELDS for column in (name, f"{name}_at")]
 _USERS = Rows(
     "news",
@@ -46,18 +37,8 @@ _USERS = Rows(
     deleted_at=INSTANT,
 )
 _BLOCKS = Rows("blocks_news", user_id=TEXT, at=INSTANT, blocked=BOOLEAN)
-_MERGE_ACTIVITIES = (
-    f"INSERT INTO activities ({', '.join(_CHANGES.columns)}) SELECT {', '.join(_CHANGES.columns)} "
-    "FROM {changes} WHERE true "
-    "ON CONFLICT (user_id, kind, object_id) DO UPDATE SET first_at = excluded.first_at, "
-    "last_at = excluded.last_at, removed_at = excluded.removed_at, counted_at = excluded.counted_at, "
-    "source = excluded.source, event_id = excluded.event_id"
-)
-_MOVE_COUNTS = (
-    "INSERT INTO counts (user_id, kind, value) SELECT user_id, kind, delta FROM {deltas} WHERE true "
-    "ON CONFLICT (user_id, kind) DO UPDATE SET value = counts.value + excluded.value "
-    "RETURNING user_id, kind, value"
-)
+_USER = ", ".join(["user_id", *_PROFILE, "registered_at", "deleted_at"])
+_INSTANTS = ("registered_at", "deleted_at", *(f"{name}_at" for name in FIELDS))
 
 
 class Batch(Decisions):
@@ -86,59 +67,60 @@ class Batch(Decisions):
             row = self.connection.execute(statement(f"WITH missing AS ({missing}) {state}"), ids).one()
         return RulesState(row.version, row.swept_to)
 
-    def lock_users(self, user_ids: Sequence[str]) -> dict[str, User]:
-        """Lock the users, sorted, in a statement of its own, and return them.
+    def lock(self, user_ids: Sequence[str]) -> int:
+        """Lock the users, sorted, in a statement of its own, and return how many there are.
 
         FOR NO KEY UPDATE in the merge statement itself would read what another consumer is about to change.
         """
-        lock = "" if self._sqlite else "FOR NO KEY UPDATE"
-        columns = ", ".join(["user_id", *_PROFILE, "registered_at", "deleted_at"])
-        sql = (
-            f"SELECT {columns} FROM users "
-            f"WHERE user_id IN (SELECT user_id FROM {_IDS.source(self.dialect)}) ORDER BY user_id {lock}"
-        )
-        rows = self.connection.execute(
-            self._instants(sql, "registered_at", "deleted_at", *(f"{name}_at" for name in FIELDS)),
-            _IDS.bind(self.dialect, [(user_id,) for user_id in user_ids]),
-        )
+        sql = f"WITH locked AS ({self._locking('user_id')}) SELECT count(*) FROM locked"
+        found: int = self.connection.execute(statement(sql), self._ids(user_ids)).scalar_one()
+        return found
+
+    def lock_users(self, user_ids: Sequence[str], wanted: Collection[str] | None = None) -> dict[str, User]:
+        """Lock the users as `lock` does, and return them, or only the wanted ones."""
+        # Not a subquery: its conditions would be pushed into it, and only the wanted ones be locked.
+        sql = f"WITH locked AS ({self._locking(_USER)}) SELECT {_USER} FROM locked"
+        parameters = self._ids(user_ids)
+        if wanted is not None:
+            sql += f" WHERE user_id IN (SELECT user_id FROM {_WANTED.source(self.dialect)})"
+            parameters |= _WANTED.bind(self.dialect, [(user_id,) for user_id in sorted(wanted)])
+        rows = self.connection.execute(self._instants(sql, *_INSTANTS), parameters)
         return {row.user_id: _user(row) for row in rows}
 
-    def activities(self, keys: Sequence[Key]) -> dict[Key, Activity]:
-        """Return what is stored of these activities."""
-        if not keys:
-            return {}
-        sql = (
-            "SELECT a.user_id, a.kind, a.object_id, first_at, last_at, removed_at, source, event_id "
-            f"FROM {_KEYS.source(self.dialect)} JOIN activities a ON a.user_id = keys.user_id "
-            "AND a.kind = keys.kind AND a.object_id = keys.object_id"
-        )
-        rows = self.connection.execute(
-            self._instants(sql, "first_at", "last_at", "removed_at"),
-            _KEYS.bind(self.dialect, [(key.user_id, key.kind, key.object_id) for key in keys]),
-        )
-        return {
-            Key(user_id, Kind(kind), object_id): Activity(*activity)
-            for user_id, kind, object_id, *activity in rows
-        }
+    def users(self, user_ids: Collection[str]) -> dict[str, User]:
+        """Return users that are locked already."""
+        ids = _IDS.source(self.dialect)
+        sql = f"SELECT {_USER} FROM users WHERE user_id IN (SELECT user_id FROM {ids})"
+        rows = self.connection.execute(self._instants(sql, *_INSTANTS), self._ids(sorted(user_ids)))
+        return {row.user_id: _user(row) for row in rows}
 
-    def merge(
-        self, changes: Sequence[tuple[Key, Activity]], deltas: Mapping[tuple[str, Kind], int]
-    ) -> dict[tuple[str, Kind], int]:
-        """Write the changed activities and move the counts; return the counts that moved, as they are now."""
-        if not changes:
-            return {}
-        rows = [_activity_row(key, activity) for key, activity in sorted(changes, key=_by_key)]
-        parameters = _CHANGES.bind(self.dialect, rows)
-        moved = [(user_id, kind, delta) for (user_id, kind), delta in sorted(deltas.items())]
-        parameters |= _DELTAS.bind(self.dialect, moved)
-        activities = _MERGE_ACTIVITIES.format(changes=_CHANGES.source(self.dialect))
-        counts = _MOVE_COUNTS.format(deltas=_DELTAS.source(self.dialect))
-        if self._sqlite:
-            self.connection.execute(statement(activities), parameters)
-            found = self.connection.execute(statement(counts), parameters)
-        else:
-            found = self.connection.execute(statement(f"WITH merged AS ({activities}) {counts}"), parameters)
-        return {(user_id, Kind(kind)): value for user_id, kind, value in found}
+    def _locking(self, columns: str) -> str:
+        lock = "" if self._sqlite else "FOR NO KEY UPDATE"
+        ids = _IDS.source(self.dialect)
+        return (
+            f"SELECT {columns} FROM users "
+            f"WHERE user_id IN (SELECT user_id FROM {ids}) ORDER BY user_id {lock}"
+        )
+
+    def _ids(self, user_ids: Iterable[str]) -> dict[str, Any]:
+        return _IDS.bind(self.dialect, [(user_id,) for user_id in user_ids])
+
+    def merge(self, news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]) -> list[Moved]:
+        """Merge news of activities, move the counts, and return those that may decide something."""
+        return merge(self.connection, news, marks)
+
+    def look_at(self, chances: Sequence[Chance]) -> list[tuple[str, str, bool]]:
+        """Return which badges were awarded already and which are to be evaluated."""
+        sql = (
+            "SELECT c.user_id, c.badge_id, a.user_id IS NOT NULL "
+            f"FROM {_CHANCES.source(self.dialect)} LEFT JOIN awards a "
+            "ON a.user_id = c.user_id AND a.badge_id = c.badge_id "
+            "WHERE a.user_id IS NOT NULL OR c.threshold = 0 OR c.threshold <= (SELECT count(*) "
+            "FROM activities w WHERE w.user_id = c.user_id AND w.kind = 'connected' "
+            "AND w.counted_at BETWEEN c.low AND c.high)"
+        )
+        rows = self.connection.execute(statement(sql), _CHANCES.bind(self.dialect, chances))
+        return [(user_id, badge_id, bool(awarded)) for user_id, badge_id, awarded in rows]
 
     def save_users(self, users: Iterable[User]) -> None:
         """Write what is known of these (locked) users."""
@@ -187,25 +169,6 @@ def _bury(dialect: Dialect) -> Executable:
             "last_at": statement.excluded.last_at,
             "reason": statement.excluded.reason,
         },
-    )
-
-
-def _by_key(change: tuple[Key, Activity]) -> tuple[str, str, str]:
-    key = change[0]
-    return key.user_id, key.kind, key.object_id
-
-
-def _activity_row(key: Key, activity: Activity) -> tuple[Any, ...]:
-    return (
-        key.user_id,
-        key.kind,
-        key.object_id,
-        activity.first_at,
-        activity.last_at,
-        activity.removed_at,
-        activity.counted_at(key.kind),
-        activity.source,
-        activity.event_id,
     )
 
 

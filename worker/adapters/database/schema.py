@@ -39,6 +39,7 @@ users = Table(
     Column("registered_at", Instant),
     Column("deleted_at", Instant),
     PrimaryKeyConstraint("user_id"),
+    postgresql_with={"fillfactor": "80"},
 )
 Index("ix_users_registered_at", users.c.registered_at)  # the sweep's: what became due, not what exists
 
@@ -65,8 +66,14 @@ activities = Table(
     Column("event_id", Text, nullable=False),
     PrimaryKeyConstraint("user_id", "kind", "object_id"),
 )
+# Only windows ask for this order, and only connections have windows; every other kind is spared its upkeep.
 Index(
-    "ix_activities_user_id_kind_counted_at", activities.c.user_id, activities.c.kind, activities.c.counted_at
+    "ix_activities_connected",
+    activities.c.user_id,
+    activities.c.kind,
+    activities.c.counted_at,
+    postgresql_where=text("kind = 'connected'"),
+    sqlite_where=text("kind = 'connected'"),
 )
 
 counts = Table(
@@ -76,6 +83,7 @@ counts = Table(
     Column("kind", Id, nullable=False),
     Column("value", Integer, nullable=False),
     PrimaryKeyConstraint("user_id", "kind"),
+    postgresql_with={"fillfactor": "60"},  # a count that changes finds room beside itself
 )
 
 awards = Table(

@@ -1,0 +1,186 @@
+"""Merging a batch's news of activities: what design.md section 1 says of a row, as SQL.
+
+The users are locked by an earlier statement, so what is read here of their activities and counts is what
+nobody else can change, and what is missing nobody else can insert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql
+
+from worker.activities import Kind
+from worker.adapters.database.arrays import INSTANT, TEXT, Rows
+from worker.adapters.database.statements import statement
+from worker.adapters.database.types import as_text
+from worker.news import ActivityNews
+from worker.ports import Moved
+from worker.rules.rulebook import Marks
+
+_NEWS = Rows(
+    "n",
+    user_id=TEXT,
+    kind=TEXT,
+    object_id=TEXT,
+    first_at=INSTANT,
+    last_at=INSTANT,
+    removed_at=INSTANT,
+    source=TEXT,
+    event_id=TEXT,
+)
+_COLUMNS = "user_id, kind, object_id, first_at, last_at, removed_at, counted_at, source, event_id"
+_NEVER = 2**31 - 1
+
+
+def merge(connection: Connection, news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]) -> list[Moved]:
+    """Merge the news into `activities`, move `counts`, and return the counts that may decide something.
+
+    `news` has each key once, sorted. Every count is returned that passed a mark; others may be too.
+    """
+    if connection.dialect.name == "sqlite":
+        return _merge_on_sqlite(connection, news)
+    found = connection.execute(statement(_POSTGRESQL), _parameters(connection, news, marks))
+    return [Moved(user_id, Kind(kind), *rest) for user_id, kind, *rest in found]
+
+
+def _parameters(
+    connection: Connection, news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]
+) -> dict[str, Any]:
+    # An activity is mostly seen once: then its last time is its first, and need not be written twice.
+    rows = [each if each[4] is not each[3] else (*each[:4], None, *each[5:]) for each in news]
+    parameters = _NEWS.bind(connection.dialect, rows)
+    for kind in _COUNTED:
+        marked = marks.get(kind, Marks())
+        parameters[f"{kind}_thresholds"] = f"{{{','.join(map(str, marked.thresholds))}}}"
+        parameters[f"{kind}_enough"] = _NEVER if marked.enough is None else marked.enough
+    return parameters
+
+
+# The kinds of which a criterion counts.
+_COUNTED = (Kind.POST, Kind.CONNECTED)
+
+# Who said first: ties are settled by source and id, as in Activity.merged.
+_NEWS_IS_FIRST = (
+    "(n.first_at IS NOT NULL AND (o.first_at IS NULL "
+    "OR n.first_at < o.first_at "
+    "OR n.first_at = o.first_at AND (n.source, n.event_id) < (o.source, o.event_id)))"
+)
+_LIVE_SINCE = (
+    "CASE WHEN first_at IS NULL THEN NULL "
+    "WHEN removed_at IS NULL OR kind IN ('enrolled', 'completed', 'passed') THEN first_at "
+    "WHEN kind = 'post' OR last_at <= removed_at THEN NULL "
+    "WHEN first_at > removed_at THEN first_at ELSE last_at END"
+)
+
+
+def _settled(source: str, earliest: str, latest: str, removed: str) -> str:
+    """Return the query that merges each row of news (called n) with what is stored of it (called o)."""
+    return (
+        f"SELECT *, {_LIVE_SINCE} AS counted_at FROM ("
+        "SELECT n.user_id, n.kind, n.object_id, "
+        f"{earliest} AS first_at, {latest} AS last_at, {removed} AS removed_at, "
+        f"CASE WHEN o.user_id IS NULL OR {_NEWS_IS_FIRST} THEN n.source ELSE o.source END AS source, "
+        f"CASE WHEN o.user_id IS NULL OR {_NEWS_IS_FIRST} THEN n.event_id ELSE o.event_id END AS event_id, "
+        "o.counted_at AS was, o.user_id IS NULL AS fresh, "
+        f"o.user_id IS NOT NULL AND ({_NEWS_IS_FIRST} "
+        "OR coalesce(n.last_at, n.first_at) > o.last_at OR o.last_at IS NULL AND n.first_at IS NOT NULL "
+        "OR n.removed_at > o.removed_at OR o.removed_at IS NULL AND n.removed_at IS NOT NULL) AS changed "
+        f"FROM {source} LEFT JOIN activities o "
+        "ON o.user_id = n.user_id AND o.kind = n.kind AND o.object_id = n.object_id) AS m"
+    )
+
+
+def _may_decide(kind: Kind) -> str:
+    """Return the condition that a count passed one of this kind's marks."""
+    thresholds = f"CAST(:{kind}_thresholds AS integer[])"
+    passed = f"width_bucket(old, {thresholds}) < width_bucket(old + delta, {thresholds})"
+    return f"WHEN '{kind}' THEN {passed} OR since IS NOT NULL AND old + delta >= :{kind}_enough"
+
+
+# One statement: the rows that are merged are read, written, counted and filtered where they are. What is new
+# is inserted and what is known updated, instead of ON CONFLICT, which looks each row up once more.
+_POSTGRESQL = (
+    "WITH settled AS MATERIALIZED ("
+    + _settled(
+        _NEWS.source(postgresql.dialect()),
+        "LEAST(o.first_at, n.first_at)",
+        "GREATEST(o.last_at, n.last_at, n.first_at)",
+        "GREATEST(o.removed_at, n.removed_at)",
+    )
+    + f"), inserted AS (INSERT INTO activities ({_COLUMNS}) SELECT {_COLUMNS} FROM settled WHERE fresh), "
+    "updated AS (UPDATE activities a SET first_at = s.first_at, last_at = s.last_at, "
+    "removed_at = s.removed_at, counted_at = s.counted_at, source = s.source, event_id = s.event_id "
+    "FROM settled s WHERE s.changed "
+    "AND a.user_id = s.user_id AND a.kind = s.kind AND a.object_id = s.object_id), "
+    "moved AS MATERIALIZED (SELECT d.*, coalesce(c.value, 0) AS old, c.user_id IS NULL AS fresh FROM ("
+    "SELECT user_id, kind, CAST(count(counted_at) - count(was) AS integer) AS delta, "
+    "min(counted_at) AS since, max(counted_at) AS until "
+    "FROM settled WHERE counted_at IS DISTINCT FROM was GROUP BY user_id, kind ORDER BY user_id, kind"
+    ") AS d LEFT JOIN counts c ON c.user_id = d.user_id AND c.kind = d.kind), "
+    "begun AS (INSERT INTO counts (user_id, kind, value) "
+    "SELECT user_id, kind, delta FROM moved WHERE fresh AND delta <> 0), "
+    "counted AS (UPDATE counts c SET value = c.value + m.delta FROM moved m "
+    "WHERE NOT m.fresh AND m.delta <> 0 AND c.user_id = m.user_id AND c.kind = m.kind) "
+    "SELECT user_id, kind, old, old + delta, since, until FROM moved "
+    f"WHERE CASE kind {' '.join(map(_may_decide, _COUNTED))} ELSE false END"
+)
+
+
+def _merge_on_sqlite(connection: Connection, news: Sequence[ActivityNews]) -> list[Moved]:
+    for step in _SQLITE_BEFORE:
+        connection.exec_driver_sql(step)
+    rows = [(*each[:3], *[at and as_text(at) for at in each[3:6]], *each[6:]) for each in news]
+    connection.exec_driver_sql(_SQLITE_SETTLE, rows)
+    for step in _SQLITE_WRITE:
+        connection.exec_driver_sql(step)
+    found = [
+        Moved(user_id, Kind(kind), old, new, _instant(since), _instant(until))
+        for user_id, kind, old, new, since, until in connection.exec_driver_sql(_SQLITE_MOVED)
+    ]
+    if counts := [(each.user_id, each.kind.value, each.new) for each in found if each.new != each.old]:
+        connection.exec_driver_sql(_SQLITE_COUNT, counts)
+    return found
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text is not None else None
+
+
+_SQLITE_BEFORE = (
+    f"CREATE TEMP TABLE IF NOT EXISTS settled ({_COLUMNS}, was, fresh, changed)",
+    "DELETE FROM temp.settled",
+)
+_SQLITE_SETTLE = (
+    f"INSERT INTO temp.settled SELECT {_COLUMNS}, was, fresh, changed FROM ("
+    + _settled(
+        f"(SELECT {', '.join(f'? AS {column}' for column in _NEWS.columns)}) AS n",
+        "coalesce(min(o.first_at, n.first_at), o.first_at, n.first_at)",
+        "coalesce(max(o.last_at, n.last_at), o.last_at, n.last_at)",
+        "coalesce(max(o.removed_at, n.removed_at), o.removed_at, n.removed_at)",
+    )
+    + ")"
+)
+_SQLITE_WRITE = (
+    f"INSERT INTO activities ({_COLUMNS}) SELECT {_COLUMNS} FROM temp.settled WHERE fresh",
+    (
+        "UPDATE activities SET first_at = s.first_at, last_at = s.last_at, removed_at = s.removed_at, "
+        "counted_at = s.counted_at, source = s.source, event_id = s.event_id FROM temp.settled AS s "
+        "WHERE s.changed AND activities.user_id = s.user_id AND activities.kind = s.kind "
+        "AND activities.object_id = s.object_id"
+    ),
+)
+_SQLITE_MOVED = (
+    "SELECT m.user_id, m.kind, coalesce(c.value, 0), coalesce(c.value, 0) + delta, since, until FROM ("
+    "SELECT user_id, kind, count(counted_at) - count(was) AS delta, "
+    "min(counted_at) AS since, max(counted_at) AS until "
+    "FROM temp.settled WHERE counted_at IS NOT was GROUP BY user_id, kind"
+    ") AS m LEFT JOIN counts c ON c.user_id = m.user_id AND c.kind = m.kind"
+)
+_SQLITE_COUNT = (
+    "INSERT INTO counts (user_id, kind, value) VALUES (?, ?, ?) "
+    "ON CONFLICT (user_id, kind) DO UPDATE SET value = excluded.value"
+)
