@@ -94,14 +94,13 @@ class _Search:
 
     def _about(self, kind: Kind, object_id: str) -> str:
         return (
-            f"SELECT user_id FROM activities WHERE {_RANGE} AND kind = {self._bind(kind.value)} "
+            f"SELECT user_id FROM activities WHERE {_RANGE} AND kind = '{kind.value}' "
             f"AND object_id = {self._bind(object_id)} AND counted_at IS NOT NULL"
         )
 
     def _enough(self, kind: Kind, threshold: int) -> str:
         return (
-            f"SELECT user_id FROM counts WHERE {_RANGE} AND kind = {self._bind(kind.value)} "
-            f"AND value >= {threshold:d}"
+            f"SELECT user_id FROM counts WHERE {_RANGE} AND kind = '{kind.value}' AND value >= {threshold:d}"
         )
 
     def _of_age(self, threshold: int) -> str:
@@ -118,7 +117,7 @@ class _Search:
         return (
             "SELECT DISTINCT user_id FROM ("
             f"SELECT a.user_id, a.counted_at, {back} AS earlier FROM activities a "
-            f"WHERE a.user_id > :after AND a.user_id <= :upto AND a.kind = {self._bind(kind.value)} "
+            f"WHERE a.user_id > :after AND a.user_id <= :upto AND a.kind = '{kind.value}' "
             f"AND a.counted_at IS NOT NULL AND a.user_id IN ({enough} WHERE {_NOT_AWARDED.format('e')})"
             f") AS {self._name()} WHERE {self._near('earlier', 'counted_at', period)}"
         )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
-from worker.adapters.database.schema import award_history
+from worker.adapters.database.arrays import INSTANT, TEXT, Rows
+from worker.adapters.database.statements import statement
 
 WORKER = "worker"
 OPERATOR = "operator"
@@ -35,22 +37,29 @@ class Entry:
 _count = itertools.count()
 
 
+_ENTRIES = Rows(
+    "entries", user_id=TEXT, badge_id=TEXT, entry=TEXT, at=INSTANT, what=TEXT, actor=TEXT, detail=TEXT
+)
+
+
 def write_history(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Append entries; does nothing without any."""
-    if entries:
-        connection.execute(insert(award_history), [_row(entry) for entry in entries])
+    """Append entries, in one statement; does nothing without any."""
+    if not entries:
+        return
+    detail = "detail" if connection.dialect.name == "sqlite" else "CAST(detail AS jsonb)"
+    connection.execute(
+        statement(
+            "INSERT INTO award_history (user_id, badge_id, entry, at, what, actor, detail) "
+            f"SELECT user_id, badge_id, CAST(entry AS bigint), at, what, actor, {detail} "
+            f"FROM {_ENTRIES.source(connection.dialect)}"
+        ),
+        _ENTRIES.bind(connection.dialect, [_row(entry) for entry in entries]),
+    )
 
 
-def _row(entry: Entry) -> dict[str, Any]:
-    return {
-        "user_id": entry.user_id,
-        "badge_id": entry.badge_id,
-        "entry": _next_number(),
-        "at": entry.at,
-        "what": entry.what,
-        "actor": entry.actor,
-        "detail": entry.detail,
-    }
+def _row(entry: Entry) -> tuple[Any, ...]:
+    detail = json.dumps(entry.detail, separators=(",", ":"))
+    return entry.user_id, entry.badge_id, str(_next_number()), entry.at, entry.what, entry.actor, detail
 
 
 def _next_number() -> int:
