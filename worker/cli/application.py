@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from worker import __version__
 from worker.cli import awards, badges, badgr, database, dead_letters, embedding, events, processes
 from worker.cli.diagnosis import doctor
+from worker.cli.explain import explain
 from worker.cli.output import say
 from worker.cli.publishing import publish
 from worker.cli.reconciling import reconcile
@@ -70,6 +71,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(badgr.app, name="badgr")
 app.add_typer(awards.app, name="awards")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.command()(explain)
 app.command()(doctor)
 app.command()(reevaluate)
 app.command()(reconcile)
