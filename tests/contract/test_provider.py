@@ -1,4 +1,8 @@
-"""What every provider promises: the one in memory, and those of Badgr and Credly against the sandbox."""
+"""What every provider promises: the one in memory, and those of Badgr and Credly against the sandbox.
+
+Where the environment names a Badgr server (`tests/support/badgr_server.py`), the client of Badgr keeps its
+promises there. Only what needs a hand behind the server, to let it fail, stays with the sandbox.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.support.badgr_server import Apart, Server, named_server, near
 from worker.adapters.badgr import BadgrProvider, Credentials
 from worker.adapters.credly import CredlyProvider
 from worker.adapters.memory_provider import MemoryProvider
@@ -30,7 +35,7 @@ ANN, BOB, CID = "ann+badges@example.org", "bob@example.org", "cid@example.org"
 
 
 class World(Protocol):
-    """A provider and the hand that can reach behind it."""
+    """A provider, and what can be seen of it."""
 
     @property
     def provider(self) -> Provider: ...
@@ -42,9 +47,6 @@ class World(Protocol):
     def kept(self, instant: datetime) -> datetime:
         """Return an instant as exactly as the provider keeps it."""
 
-    def fail(self, method: str, how: str, saved: int = 0) -> None:
-        """Let the next call of `method` be broken or cut (after `saved` grants), throttled, or not let in."""
-
     def holds(self, badgeclass: str = CLASS) -> list[str]:
         """Return the addresses of everything held, oldest first."""
 
@@ -53,6 +55,13 @@ class World(Protocol):
 
     def revoke(self, assertion: Assertion) -> None:
         """Revoke an assertion over there."""
+
+
+class Breakable(World, Protocol):
+    """A world with a hand that can reach behind the provider."""
+
+    def fail(self, method: str, how: str, saved: int = 0) -> None:
+        """Let the next call of `method` be broken or cut (after `saved` grants), throttled, or not let in."""
 
 
 class MemoryWorld:
@@ -163,6 +172,30 @@ class CredlyWorld(SandboxWorld):
         self.ask("PUT", path, {"reason": "mistake"}, authorization="Basic dG9rZW46")
 
 
+class ServerWorld:
+    """A Badgr server that is not ours, with others' awards in it."""
+
+    per_call = 50
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.provider = Apart(server, {CLASS: server.badgeclass})
+
+    def kept(self, instant: datetime) -> datetime:
+        found: datetime = near(instant)
+        return found
+
+    def holds(self, badgeclass: str = CLASS) -> list[str]:
+        return [each.recipient for each in self.provider.find(badgeclass, self.provider.addresses)]
+
+    def live(self) -> list[str]:
+        found = self.provider.find(CLASS, self.provider.addresses)
+        return [each.recipient for each in found if not each.revoked]
+
+    def revoke(self, assertion: Assertion) -> None:
+        self._server.client.assertions.revoke(assertion.assertion_id, "mistake")
+
+
 @contextmanager
 def sandbox_world(kind: type[SandboxWorld] = SandboxWorld) -> Iterator[SandboxWorld]:
     classes = [
@@ -175,7 +208,7 @@ def sandbox_world(kind: type[SandboxWorld] = SandboxWorld) -> Iterator[SandboxWo
 
 
 @contextmanager
-def world_of(kind: str) -> Iterator[World]:
+def world_of(kind: str) -> Iterator[Breakable]:
     if kind == "memory":
         yield MemoryWorld()
         return
@@ -183,15 +216,41 @@ def world_of(kind: str) -> Iterator[World]:
         yield found
 
 
-@pytest.fixture(params=["memory", "sandbox", "credly"])
+BADGR = "server" if named_server() else "sandbox"
+
+
+@contextmanager
+def any_world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "server":
+        yield ServerWorld(request.getfixturevalue("named_badgr"))
+        return
+    with world_of(request.param) as found:
+        yield found
+
+
+@pytest.fixture(params=["memory", BADGR, "credly"])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    with any_world(request) as found:
+        yield found
+
+
+@pytest.fixture(params=["memory", BADGR])
+def batching(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A provider that takes many awards in one call."""
+    with any_world(request) as found:
+        yield found
+
+
+@pytest.fixture(params=["memory", "sandbox", "credly"])
+def breakable(request: pytest.FixtureRequest) -> Iterator[Breakable]:
+    """A provider that fails when it is told to, and has two badge classes."""
     with world_of(request.param) as found:
         yield found
 
 
 @pytest.fixture(params=["memory", "sandbox"])
-def batching(request: pytest.FixtureRequest) -> Iterator[World]:
-    """A provider that takes many awards in one call."""
+def fragile_batching(request: pytest.FixtureRequest) -> Iterator[Breakable]:
+    """One that takes many awards in one call, and fails when it is told to."""
     with world_of(request.param) as found:
         yield found
 
@@ -363,7 +422,14 @@ def test_only_the_addresses_asked_for_are_found(world: World) -> None:
     found = world.provider.find(CLASS, [ANN, CID, "dan@example.org"])
 
     assert sorted(found, key=lambda each: each.recipient) == [made[0], made[2]]
-    assert world.provider.find(OTHER_CLASS, [ANN]) == []
+
+
+def test_another_badge_class_has_awards_of_its_own(breakable: Breakable) -> None:
+    issue(breakable, ANN)
+
+    assert breakable.provider.find(OTHER_CLASS, [ANN]) == []
+    assert list(breakable.provider.held(OTHER_CLASS)) == []
+    assert breakable.provider.badgeclass_exists(OTHER_CLASS)
 
 
 def test_revoked_and_expired_assertions_are_found(world: World) -> None:
@@ -389,55 +455,59 @@ def test_fifty_addresses_are_found_at_once(world: World) -> None:
 
 
 @pytest.mark.parametrize(("how", "saved"), [("broken", 0), ("broken", 1), ("cut", 0), ("cut", 1), ("cut", 3)])
-def test_a_lost_answer_leaves_it_open_what_was_saved(batching: World, how: str, saved: int) -> None:
+def test_a_lost_answer_leaves_it_open_what_was_saved(
+    fragile_batching: Breakable, how: str, saved: int
+) -> None:
     people = [ANN, BOB, CID]
-    batching.fail("issue", how, saved)
+    fragile_batching.fail("issue", how, saved)
 
     with pytest.raises(NoAnswer):
-        batching.provider.issue(CLASS, [grant(each) for each in people], nothing)
+        fragile_batching.provider.issue(CLASS, [grant(each) for each in people], nothing)
 
-    assert [each.recipient for each in batching.provider.find(CLASS, people)] == people[:saved]
+    assert [each.recipient for each in fragile_batching.provider.find(CLASS, people)] == people[:saved]
 
 
 @pytest.mark.parametrize(("how", "saved"), [("broken", 0), ("broken", 1), ("cut", 0), ("cut", 1)])
-def test_a_lost_answer_leaves_it_open_whether_one_was_saved(world: World, how: str, saved: int) -> None:
-    world.fail("issue", how, saved)
+def test_a_lost_answer_leaves_it_open_whether_one_was_saved(
+    breakable: Breakable, how: str, saved: int
+) -> None:
+    breakable.fail("issue", how, saved)
 
     with pytest.raises(NoAnswer):
-        world.provider.issue(CLASS, [grant(ANN)], nothing)
+        breakable.provider.issue(CLASS, [grant(ANN)], nothing)
 
-    assert [each.recipient for each in world.provider.find(CLASS, [ANN])] == [ANN][:saved]
+    assert [each.recipient for each in breakable.provider.find(CLASS, [ANN])] == [ANN][:saved]
 
 
-def test_a_lost_look_up_leaves_it_open_too(world: World) -> None:
-    world.fail("find", "cut")
+def test_a_lost_look_up_leaves_it_open_too(breakable: Breakable) -> None:
+    breakable.fail("find", "cut")
 
     with pytest.raises(NoAnswer):
-        world.provider.find(CLASS, [ANN])
+        breakable.provider.find(CLASS, [ANN])
 
 
-def test_a_throttled_call_saves_nothing_and_says_how_long_to_wait(world: World) -> None:
-    world.fail("issue", "throttled")
+def test_a_throttled_call_saves_nothing_and_says_how_long_to_wait(breakable: Breakable) -> None:
+    breakable.fail("issue", "throttled")
 
     with pytest.raises(Throttled) as caught:
-        world.provider.issue(CLASS, [grant(ANN)], nothing)
+        breakable.provider.issue(CLASS, [grant(ANN)], nothing)
 
     assert caught.value.wait == 7
-    assert world.holds() == []
+    assert breakable.holds() == []
 
 
 def test_a_sign_in_that_works_is_checked_silently(world: World) -> None:
     world.provider.check()
 
 
-def test_refused_credentials_are_found_out(world: World) -> None:
-    world.fail("check", "sign-in")
+def test_refused_credentials_are_found_out(breakable: Breakable) -> None:
+    breakable.fail("check", "sign-in")
 
     with pytest.raises(SignInRefused):
-        world.provider.check()
+        breakable.provider.check()
 
 
-@pytest.mark.parametrize(("badgeclass", "there"), [(CLASS, True), (OTHER_CLASS, True), ("nowhere", False)])
+@pytest.mark.parametrize(("badgeclass", "there"), [(CLASS, True), ("nowhere", False)])
 def test_a_badge_class_is_there_or_not(world: World, badgeclass: str, there: bool) -> None:
     assert world.provider.badgeclass_exists(badgeclass) is there
 
@@ -511,25 +581,27 @@ def test_the_last_word_comes_before_revoking_too(world: World) -> None:
 
 
 @pytest.mark.parametrize(("how", "saved"), [("broken", 0), ("broken", 1), ("cut", 0), ("cut", 1)])
-def test_a_revocation_without_an_answer_is_repeated_without_harm(world: World, how: str, saved: int) -> None:
-    (ann,) = issue(world, ANN)
-    world.fail("revoke", how, saved)
+def test_a_revocation_without_an_answer_is_repeated_without_harm(
+    breakable: Breakable, how: str, saved: int
+) -> None:
+    (ann,) = issue(breakable, ANN)
+    breakable.fail("revoke", how, saved)
 
     with pytest.raises(NoAnswer):
-        world.provider.revoke(revocations(ann), nothing)
+        breakable.provider.revoke(revocations(ann), nothing)
 
-    assert world.provider.revoke(revocations(ann), nothing) == [None]
-    assert reasons(world, ANN) == {ANN: "mistake"}
+    assert breakable.provider.revoke(revocations(ann), nothing) == [None]
+    assert reasons(breakable, ANN) == {ANN: "mistake"}
 
 
-def test_a_throttled_revocation_revokes_nothing(world: World) -> None:
-    (ann,) = issue(world, ANN)
-    world.fail("revoke", "throttled")
+def test_a_throttled_revocation_revokes_nothing(breakable: Breakable) -> None:
+    (ann,) = issue(breakable, ANN)
+    breakable.fail("revoke", "throttled")
 
     with pytest.raises(Throttled):
-        world.provider.revoke(revocations(ann), nothing)
+        breakable.provider.revoke(revocations(ann), nothing)
 
-    assert world.live() == [ANN]
+    assert breakable.live() == [ANN]
 
 
 # What is held
@@ -547,7 +619,6 @@ def test_all_of_a_badge_class_are_held_revoked_and_expired_ones_too(world: World
 
     assert everything(world) == {ANN: True, BOB: False, CID: False}
     assert {each.badgeclass for each in world.provider.held(CLASS)} == {CLASS}
-    assert list(world.provider.held(OTHER_CLASS)) == []
 
 
 def test_what_is_held_is_what_was_made(world: World) -> None:
@@ -587,13 +658,13 @@ def test_only_what_changed_since_is_told(batching: World) -> None:
     assert third == []
 
 
-def test_a_lost_feed_tells_nothing(batching: World) -> None:
-    batching.fail("find", "cut")
-    if isinstance(batching, MemoryWorld):
-        batching.fail("changed", "cut")
+def test_a_lost_feed_tells_nothing(fragile_batching: Breakable) -> None:
+    fragile_batching.fail("find", "cut")
+    if isinstance(fragile_batching, MemoryWorld):
+        fragile_batching.fail("changed", "cut")
 
     with pytest.raises(NoAnswer):
-        list(batching.provider.changed(None))
+        list(fragile_batching.provider.changed(None))
 
 
 def test_credly_has_no_feed() -> None:
