@@ -67,8 +67,9 @@ class Plan:
     postgres_restarts: int = 6
     valkey_restarts: int = 4
     pause: tuple[float, float] = (0.2, 1.5)  # seconds between two things that go wrong
+    most_left: int = 20_000  # on the stream, when the next thing goes wrong
     aged: bool = False
-    longest: float = 400.0
+    longest: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,7 @@ class Drill:
         """Publish the rest in slices, one for each thing that goes wrong, while that goes wrong."""
         actions = self._actions()
         for number, action in enumerate(actions):
+            _soon(lambda: self._left()[0] < self._plan.most_left, seconds=20)
             action(partial(publisher.publish, _slice(self._made.rest, number, len(actions))))
             time.sleep(self._rng.uniform(*self._plan.pause))
 
@@ -197,37 +199,41 @@ class Drill:
 
     def _kill(self, publish: Publish, moment: str) -> None:
         """Kill a consumer with entries in hand, at a moment, and start another in its place."""
-        index = self._rng.randrange(len(self._consumers))
-        victim = self._consumers[index]
-        with self._caught(victim, moment, publish):
+        with self._caught(moment, publish) as victim:
             victim.signal(signal.SIGKILL)
             victim.wait()
         held = self._in_hand(victim)
         self._kills.append(len(held))
-        self._consumers[index] = self._start(*CONSUME)
+        started = self._consumers[self._consumers.index(victim)] = self._start(*CONSUME)
+        started.wait_for("consumer.started")
         self._tell(f"kill {len(self._kills)} ({moment}), {len(held)} entries in hand")
 
     @contextmanager
-    def _caught(self, victim: Spawned, moment: str, publish: Publish) -> Iterator[None]:
-        """Publish, and catch the victim where it waits for a table, before it acknowledges, or anywhere."""
+    def _caught(self, moment: str, publish: Publish) -> Iterator[Spawned]:
+        """Publish, and catch one where it waits for a table, before it acknowledges, or anywhere."""
         if moment == ANYWHERE:
             publish()
-            _soon(lambda: self._in_hand(victim))
+            victim = self._one_at_work()
             time.sleep(self._rng.uniform(0, 0.03))
-            yield
+            yield victim
             return
         with psycopg.connect(plain(self._postgres.url)) as locking:
             locking.execute(f"LOCK TABLE {moment if moment != COMMITTED else 'users'} IN EXCLUSIVE MODE")
             publish()
-            _soon(lambda: self._in_hand(victim))
+            victim = self._one_at_work()
             _soon(self._waiting)
             if moment != COMMITTED:
-                yield
+                yield victim
                 return
             with self._no_writes_to_valkey():
                 locking.rollback()
                 _soon(lambda: not self._busy())
-                yield
+                yield victim
+
+    def _one_at_work(self) -> Spawned:
+        """Wait a while for a consumer with entries in hand, and choose one."""
+        _soon(lambda: any(self._in_hand(each) for each in self._consumers), seconds=5)
+        return self._rng.choice([each for each in self._consumers if self._in_hand(each)] or self._consumers)
 
     @contextmanager
     def _no_writes_to_valkey(self) -> Iterator[None]:
@@ -271,7 +277,8 @@ class Drill:
     # What is seen
 
     def _tell(self, what: str) -> None:
-        self._say(f"{time.monotonic() - self._started:5.0f} s  {what}")
+        left, _ = self._left()
+        self._say(f"{time.monotonic() - self._started:5.0f} s  {left:6} left  {what}")
 
     def _in_hand(self, consumer: Spawned) -> list[str]:
         """Return the entries that this consumer has read and not acknowledged."""

@@ -102,5 +102,5 @@ def servers() -> Iterator[tuple[RestartablePostgres, RestartableValkey]]:
             stack.callback(valkey.stop)
             psycopg.connect(plain(postgres.url)).close()
         except ConfigurationError as error:
-            unavailable("PostgreSQL or Valkey of our own", "nothing: the drill restarts its servers", error)
+            unavailable("PostgreSQL or Valkey of our own", error, "make install")
         yield postgres, valkey
