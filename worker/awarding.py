@@ -43,16 +43,25 @@ class Ingested:
 
 
 @dataclass(slots=True)
-class _Read:
-    """A batch as it was read at the door."""
+class ReadBatch:
+    """A batch as it was read at the door: events with what they tell, and what is no event."""
 
-    events: list[tuple[bytes, Event]] = field(default_factory=list)
+    events: list[tuple[bytes, Sequence[News]]] = field(default_factory=list)
     broken: list[tuple[bytes, str]] = field(default_factory=list)
     unknown: dict[str, int] = field(default_factory=dict)
 
+    def halves(self) -> tuple[ReadBatch, ReadBatch]:
+        """Return it as two."""
+        middle = len(self.events) // 2
+        first = ReadBatch(self.events[:middle], self.broken, self.unknown)
+        return first, ReadBatch(self.events[middle:])
+
 
 class Awarding:
-    """Takes batches of event bodies into the store and decides who earned what. One a process."""
+    """Takes batches of event bodies into the store and decides who earned what. One a process.
+
+    One thread may read while another commits; no more than one commits.
+    """
 
     def __init__(self, store: BatchStore, clock: Clock) -> None:
         self._store = store
@@ -61,30 +70,12 @@ class Awarding:
         self._known = Known()
 
     def ingest(self, bodies: Sequence[bytes]) -> Ingested:
-        """Take a batch in, in one transaction; when this returns, it is committed.
+        """Read a batch and commit it."""
+        return self.commit(self.read(bodies))
 
-        Raises DatabaseUnavailable: then nothing of it happened. A body that the database cannot hold is set
-        aside alone, found by bisection.
-        """
-        read = self._read(bodies)
-        try:
-            done = self._commit(read)
-        except Unstorable as error:
-            if len(read.events) > 1:
-                return self._halves(bodies)
-            read.broken += [(body, f"body: cannot be kept ({error})") for body, _ in read.events]
-            read.events.clear()
-            done = self._commit(read)
-        return done
-
-    def _halves(self, bodies: Sequence[bytes]) -> Ingested:
-        middle = len(bodies) // 2
-        done = self.ingest(bodies[:middle])
-        done += self.ingest(bodies[middle:])
-        return done
-
-    def _read(self, bodies: Sequence[bytes]) -> _Read:
-        read, now = _Read(), self._clock()
+    def read(self, bodies: Sequence[bytes]) -> ReadBatch:
+        """Read event bodies at the door; nothing is looked up or written."""
+        read, now = ReadBatch(), self._clock()
         for body in bodies:
             try:
                 event = parse_event(body, now)
@@ -96,12 +87,29 @@ class Awarding:
                 read.unknown[event.type] = read.unknown.get(event.type, 0) + 1
             else:
                 _warn_of_disagreement(event)
-                read.events.append((body, event))
+                read.events.append((body, news_of(event)))
         return read
 
-    def _commit(self, read: _Read) -> Ingested:
-        news = [each for _, event in read.events for each in news_of(event)]
-        done = Ingested(len(read.events), 0, len(read.broken), read.unknown)
+    def commit(self, read: ReadBatch) -> Ingested:
+        """Take a batch in, in one transaction; when this returns, it is committed.
+
+        Raises DatabaseUnavailable: then nothing of it happened. A body that the database cannot hold is set
+        aside alone, found by bisection.
+        """
+        try:
+            return self._commit(read)
+        except Unstorable as error:
+            if len(read.events) > 1:
+                first, second = read.halves()
+                done = self.commit(first)
+                done += self.commit(second)
+                return done
+            refused = [(body, f"body: cannot be kept ({error})") for body, _ in read.events]
+            return self._commit(ReadBatch([], [*read.broken, *refused], read.unknown))
+
+    def _commit(self, read: ReadBatch) -> Ingested:
+        news = [each for _, told in read.events for each in told]
+        done = Ingested(len(read.events), 0, len(read.broken), dict(read.unknown))
         if not news and not read.broken:
             return done
         intake = _Intake(self._known)

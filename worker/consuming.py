@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
 
-from worker.awarding import Awarding, Ingested
+from worker.awarding import Awarding, Ingested, ReadBatch
 from worker.errors import DatabaseUnavailable, QueueUnavailable
 from worker.ports import Dispatch, EventQueue, Message
 
@@ -18,6 +19,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 _LONGEST_READ = 1.0  # seconds for which a stop is not noticed
+_BREATH_EVERY = 5.0  # seconds between two reads with empty hands, at most
 _PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds between tries while something cannot be reached
 
 
@@ -29,8 +31,21 @@ class Pace:
     wait: float = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A batch that a thread of its own commits."""
+
+    messages: Sequence[Message]
+    read: ReadBatch
+    commit: Future[Ingested]
+
+
 class Consumer:
-    """One consumer. What it has read stays on the queue until its transaction has committed."""
+    """One consumer. What it has read stays on the queue until its transaction has committed.
+
+    While one batch is being committed the next one is read, so that neither waits for the other; only one
+    thread touches the queue.
+    """
 
     def __init__(
         self,
@@ -46,48 +61,72 @@ class Consumer:
         self._pace = pace
         self._monotonic = monotonic
         self._done = Ingested()
+        self._breathes_at = monotonic() + _BREATH_EVERY
 
     def run(self, stop: threading.Event, until_idle: float | None = None) -> Ingested:
         """Consume until `stop` is set, or until nothing was unread or pending for `until_idle` seconds.
 
         The batch in hand is finished first. Returns what was done.
         """
-        idle_since = self._monotonic()
         try:
-            while not stop.is_set():
-                messages = self._reachable(stop, self._fill) or []
-                if messages:
-                    self._take_in(messages, stop)
-                elif until_idle is not None:
-                    now = self._monotonic()
-                    if self._reachable(stop, self._queue.backlog) != 0:
-                        idle_since = now
-                    elif now - idle_since >= until_idle:
-                        break
-                    continue
-                idle_since = self._monotonic()
+            with ThreadPoolExecutor(1, "commit") as thread:
+                self._run(thread, stop, until_idle)
         finally:
             self._leave()
         return self._done
 
-    def _fill(self) -> list[Message]:
-        """Read a batch: wait for the first message, then a little for more."""
-        messages = list(self._queue.read(self._pace.size, _LONGEST_READ))
+    def _run(self, thread: Executor, stop: threading.Event, until_idle: float | None) -> None:
+        idle_since = self._monotonic()
+        under_way: _UnderWay | None = None
+        while not stop.is_set():
+            if under_way and self._must_breathe():
+                self._finish(under_way, stop)
+                under_way = None
+            messages = self._next(stop, patient=under_way is None)
+            read = self._awarding.read([message.body for message in messages])
+            if messages or under_way:
+                idle_since = self._monotonic()
+            if under_way:
+                self._finish(under_way, stop)
+                under_way = None
+            if messages:
+                under_way = _UnderWay(messages, read, thread.submit(self._awarding.commit, read))
+            elif until_idle is not None:
+                if self._reachable(stop, self._queue.backlog) != 0:
+                    idle_since = self._monotonic()
+                elif self._monotonic() - idle_since >= until_idle:
+                    break
+        if under_way:
+            self._finish(under_way, stop)
+
+    def _next(self, stop: threading.Event, *, patient: bool) -> list[Message]:
+        return self._reachable(stop, lambda: self._fill(patient=patient)) or []
+
+    def _must_breathe(self) -> bool:
+        """Say whether to read with empty hands now: only so is taken over what a dead consumer left."""
+        if self._monotonic() < self._breathes_at:
+            return False
+        self._breathes_at = self._monotonic() + _BREATH_EVERY
+        return True
+
+    def _fill(self, *, patient: bool) -> list[Message]:
+        """Read a batch: wait for the first message (unless there is something to finish), then for more."""
+        messages = list(self._queue.read(self._pace.size, _LONGEST_READ if patient else 0))
         ends = self._monotonic() + self._pace.wait
         while messages and len(messages) < self._pace.size and (left := ends - self._monotonic()) > 0:
             messages += self._queue.read(self._pace.size - len(messages), left)
         return messages
 
-    def _take_in(self, messages: Sequence[Message], stop: threading.Event) -> None:
-        """Commit, then acknowledge. What is not acknowledged comes again, and changes nothing then."""
-        bodies = [message.body for message in messages]
-        done = self._reachable(stop, lambda: self._awarding.ingest(bodies))
+    def _finish(self, batch: _UnderWay, stop: threading.Event) -> None:
+        """Await the commit, then acknowledge. What is not comes again, and changes nothing then."""
+        begun = [batch.commit.result]
+        done = self._reachable(stop, lambda: begun.pop()() if begun else self._awarding.commit(batch.read))
         if done is None:
             return
         try:
-            self._queue.acknowledge(messages)
+            self._queue.acknowledge(batch.messages)
         except QueueUnavailable as error:
-            log.warning("queue.not_acknowledged", messages=len(messages), reason=str(error))
+            log.warning("queue.not_acknowledged", messages=len(batch.messages), reason=str(error))
         self._done += done
         if done.awards:
             self._dispatch.nudge()
