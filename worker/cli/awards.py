@@ -3,14 +3,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from worker.awards import AwardRow, AwardState
 from worker.cli.opening import nudge, open_database, open_services
-from worker.cli.options import AsJson, Limit
-from worker.cli.output import count, fail, fields_of, print_fields, print_json, print_table
+from worker.cli.options import AsJson, RowLimit
+from worker.cli.output import (
+    TABLE_ROWS,
+    count,
+    fail,
+    fields_of,
+    print_fields,
+    print_first,
+    print_json,
+    print_json_list,
+    print_table,
+)
 from worker.cli.revoking import revoke
 from worker.errors import ConfigurationError
 
@@ -27,18 +38,19 @@ def list_awards(
     state: Annotated[AwardState | None, typer.Option(help="Awards in this state alone.")] = None,
     badge: _Badge = None,
     user: _User = None,
-    limit: Limit = None,
+    limit: RowLimit = None,
     as_json: AsJson = False,
 ) -> None:
     """List awards in the order in which they were decided."""
     from worker.adapters.database.listings import AwardFilter
 
     database = open_database(open_services())
-    rows = database.list_awards(AwardFilter(state.value if state else None, badge, user, limit))
+    wanted = AwardFilter(state.value if state else None, badge, user, limit)
     if as_json:
-        print_json(rows)
-    else:
-        print_table(f"Awards: {len(rows)}", _COLUMNS, map(_cells, rows))
+        print_json_list(database.each_award(wanted))
+        return
+    found = database.list_awards(replace(wanted, limit=limit or TABLE_ROWS + 1))
+    print_first("Awards", _COLUMNS, [*map(_cells, found)], limit, lambda: database.number_of_awards(wanted))
 
 
 def _cells(row: AwardRow) -> tuple[object, ...]:

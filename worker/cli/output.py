@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 _WIDE = 200  # columns where nobody's terminal sets them
+TABLE_ROWS = 100  # in a table of what may be without end, if no other number is asked for
 
 
 def stdout() -> Console:
@@ -45,6 +46,16 @@ def fail(line: str) -> NoReturn:
 def print_json(document: object) -> None:
     """Print the one JSON document of a command."""
     print(json.dumps(document, ensure_ascii=False, indent=2, default=_as_json))
+
+
+def print_json_list(items: Iterable[object]) -> None:
+    """Print a list as one JSON document, each item as it comes: a list may be longer than memory."""
+    before = "["
+    for each in items:
+        item = json.dumps(each, ensure_ascii=False, indent=2, default=_as_json)
+        print(f"{before}\n  " + item.replace("\n", "\n  "), end="")
+        before = ","
+    print("[]" if before == "[" else "\n]")
 
 
 def _as_json(value: object) -> object:
@@ -90,6 +101,26 @@ def print_table(
     for row in rows:
         table.add_row(*map(cell, row))
     (stderr() if err else stdout()).print(table)
+
+
+def print_first(
+    what: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    limit: int | None,
+    number: Callable[[], int],
+) -> None:
+    """Print a table of what was asked for; without a limit of its first TABLE_ROWS rows, and say so.
+
+    `number` counts how many there are, where there are more than that.
+    """
+    shown = rows if limit else rows[:TABLE_ROWS]
+    if len(shown) == len(rows):
+        print_table(f"{what}: {len(rows)}", columns, shown)
+        return
+    of = f"{len(shown)} of {number()}"
+    print_table(f"{what}: {of}", columns, shown)
+    say(f"these are the first {of}; --limit N shows N, --json all")
 
 
 def print_fields(fields: Mapping[str, object]) -> None:

@@ -105,6 +105,27 @@ def test_people_get_a_table(awarded: Ground) -> None:
     assert ended.out.count("the [provider] says\\x1b[2J no") == 4
 
 
+def test_a_table_shows_the_first_hundred_of_what_is_asked_for_and_says_so(ground: Ground) -> None:
+    ground.apply(sent=badge(ENROLLED, issued=True), kept=badge(COMPLETED))
+    ground.ingest(
+        *(bodies.enrolled(1, f"user-{number}") for number in range(101)), bodies.completed(2, "ada")
+    )
+
+    short = commands.run("awards", "list", "--badge", "sent")
+    long = commands.run("awards", "list", "--badge", "sent", "--limit", "101")
+
+    assert "Awards: 100 of 101" in short.out
+    assert short.err == "badge-worker: these are the first 100 of 101; --limit N shows N, --json all\n"
+    assert ("Awards: 101" in long.out, long.err) == (True, "")
+    assert len(_pairs(commands.run("awards", "list", "--json"))) == 102
+
+
+def test_a_list_of_nothing_is_a_document_too(ground: Ground) -> None:
+    del ground
+
+    assert commands.run("awards", "list", "--json").out == "[]\n"
+
+
 def test_an_unknown_state_is_wrong_usage_and_the_states_are_named(bare: object) -> None:
     del bare
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import tracemalloc
+from collections.abc import Generator
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import insert, text
 
 from tests.support.bodies import enrolled, posted
 from tests.support.ground import Ground, badge, now
 from tests.support.outbox import award_due, change, enrol_badge, stored
 from worker.adapters.database.listings import AwardFilter
+from worker.adapters.database.schema import awards, dead_letters
+from worker.awards import AwardRow
 
 
 @pytest.fixture
@@ -95,4 +101,86 @@ def test_dead_letters_are_listed_oldest_first_and_remember_their_replay(ground: 
     assert [letter.body for letter in letters] == [b"one", b"two", b"three"]
     assert [letter.replayed_at is not None for letter in letters] == [True, False, False]
     assert [letter.body for letter in ground.database.list_dead_letters(2)] == [b"one", b"two"]
-    assert ground.database.find_dead_letters("%") == []
+    assert ground.database.number_of_dead_letters() == 3
+    assert ground.database.dead_letter_ids() == [letter.id for letter in letters]
+    assert ground.database.dead_letter_ids(letters[2].id[:20]) == [letters[2].id]
+    assert ground.database.dead_letter_ids("%") == []
+
+
+def test_dead_letters_are_discarded_once_and_the_others_stay(ground: Ground) -> None:
+    ground.ingest(b"one", b"two", b"three")
+    first, second, third = ground.database.dead_letter_ids()
+
+    gone = ground.database.discard_dead_letters([third, "unknown", first])
+    again = ground.database.discard_dead_letters([first])
+
+    assert (gone, again) == ([third, first], [])
+    assert [letter.id for letter in ground.database.dead_letters_of([first, second])] == [second]
+
+
+# However many there are
+
+
+def many(ground: Ground, number: int) -> None:
+    """Let there be so many awards and dead letters, with a long text in each."""
+    wide = {"error": "x" * 1000, "body": b"x" * 1000}
+    with ground.engine.begin() as connection:
+        for start in range(0, number, 500):
+            names = [f"user-{index:06}" for index in range(start, min(start + 500, number))]
+            at = {"at": now()}
+            connection.execute(insert(awards), [_award(name, wide["error"], **at) for name in names])
+            connection.execute(insert(dead_letters), [_letter(name, wide["body"], **at) for name in names])
+
+
+def _award(name: str, error: object, at: datetime) -> dict[str, Any]:
+    fixed = {"badge_id": "40", "state": "failed", "definition_version": 1, "because": []}
+    times = {"earned_at": at, "decided_at": at, "due_at": at}
+    return {"user_id": name, "last_error": error, **fixed, **times}
+
+
+def _letter(name: str, body: object, at: datetime) -> dict[str, Any]:
+    return {"id": name, "body": body, "reason": "no event", "received_at": at, "last_at": at, "times": 1}
+
+
+def test_awards_and_letters_come_one_by_one_as_they_come_at_once(ground: Ground) -> None:
+    many(ground, 1200)
+
+    wanted = AwardFilter(badge_id="40", limit=1100)
+
+    assert list(ground.database.each_award(wanted)) == ground.database.list_awards(wanted)
+    assert ground.database.number_of_awards(wanted) == 1200
+    assert list(ground.database.each_dead_letter()) == ground.database.list_dead_letters()
+    assert len(list(ground.database.each_dead_letter(7))) == 7
+
+
+def test_a_list_without_end_is_not_held_in_memory(sqlite: Ground) -> None:
+    many(sqlite, 5000)
+
+    tracemalloc.start()
+    try:
+        read = [sum(1 for _ in rows) for rows in (_awards(sqlite), sqlite.database.each_dead_letter())]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert read == [5000, 5000]
+    assert peak < 4_000_000  # a fifth of either list
+
+
+def test_postgresql_keeps_a_long_list_for_us(postgres: Ground) -> None:
+    many(postgres, 1200)
+    rows = _awards(postgres)
+    next(rows)
+
+    with postgres.engine.connect() as connection:
+        statement = text("SELECT query FROM pg_stat_activity WHERE state = 'idle in transaction'")
+        (asked,) = connection.scalars(statement).all()
+    rows.close()
+
+    assert asked.startswith("FETCH")
+
+
+def _awards(ground: Ground) -> Generator[AwardRow, None, None]:
+    rows = ground.database.each_award(AwardFilter())
+    assert isinstance(rows, Generator)
+    return rows

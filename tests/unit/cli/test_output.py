@@ -34,6 +34,17 @@ def test_json_holds_instants_in_utc_and_bodies_as_text_where_they_are_text(
     ]
 
 
+@pytest.mark.parametrize("items", [[], [1], [{"a": []}, {}, ["two\nlines", "line\u2028mark"], "x"]])
+def test_a_list_that_comes_item_by_item_is_printed_like_a_whole_one(
+    items: list[object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    output.print_json_list(iter(items))
+    one_by_one = capsys.readouterr().out
+    output.print_json(items)
+
+    assert one_by_one == capsys.readouterr().out
+
+
 def test_a_value_without_a_place_in_json_is_an_error_of_ours() -> None:
     with pytest.raises(TypeError, match="not JSON: set"):
         output.print_json({1})

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, delete, func, select, text, update
 
 from worker.adapters.database import engine
 from worker.adapters.database.history import OPERATOR, Entry, write_history
 from worker.adapters.database.revoking import release
 from worker.adapters.database.schema import award_history, awards, badges, dead_letters, users
 from worker.awards import AwardRow, AwardState
+
+CHUNK = 500  # rows that are held at a time
+_PATIENCE = "1h"  # how long whoever reads a list on PostgreSQL may look at one chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,40 @@ class BadgeRow:
 
 def list_awards(connection: Connection, wanted: AwardFilter) -> list[AwardRow]:
     """Return awards, in the order they were decided."""
-    statement = select(*_AWARD_COLUMNS).order_by(awards.c.decided_at, awards.c.user_id, awards.c.badge_id)
-    statement = statement.where(*_conditions(wanted)).limit(wanted.limit)
-    return [AwardRow(**row._mapping) for row in connection.execute(statement)]  # noqa: SLF001 # its public name
+    return [_award(row) for row in connection.execute(_awards(wanted))]
+
+
+def each_award(connection: Connection, wanted: AwardFilter) -> Iterator[AwardRow]:
+    """Yield awards in the order they were decided, holding no more of them than one chunk."""
+    with _streamed(connection, _awards(wanted)) as rows:
+        yield from map(_award, rows)
+
+
+def number_of_awards(connection: Connection, wanted: AwardFilter) -> int:
+    """Count awards, whatever their limit."""
+    statement = select(func.count()).select_from(awards).where(*_conditions(wanted))
+    return connection.scalar(statement) or 0
 
 
 _AWARD_COLUMNS = [awards.c[name] for name in AwardRow.__slots__]
+
+
+def _awards(wanted: AwardFilter) -> Select[Any]:
+    statement = select(*_AWARD_COLUMNS).order_by(awards.c.decided_at, awards.c.user_id, awards.c.badge_id)
+    return statement.where(*_conditions(wanted)).limit(wanted.limit)
+
+
+def _award(row: Any) -> AwardRow:
+    return AwardRow(**row._mapping)  # noqa: SLF001 # its public name
+
+
+@contextmanager
+def _streamed(connection: Connection, statement: Select[Any]) -> Iterator[Iterable[Any]]:
+    """Run a statement whose rows come by the chunk; whoever reads them may take their time in between."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{_PATIENCE}'"))
+    with closing(connection.execute(statement, execution_options={"yield_per": CHUNK})) as rows:
+        yield rows
 
 
 def _conditions(wanted: AwardFilter) -> list[Any]:
@@ -148,17 +180,46 @@ def _again(row: Any) -> AwardState:
 
 def list_dead_letters(connection: Connection, limit: int | None = None) -> list[DeadLetter]:
     """Return dead letters, oldest first."""
-    statement = select(*_LETTER_COLUMNS).order_by(dead_letters.c.received_at, dead_letters.c.id)
-    return [DeadLetter(*row) for row in connection.execute(statement.limit(limit))]
+    return [DeadLetter(*row) for row in connection.execute(_letters().limit(limit))]
+
+
+def each_dead_letter(connection: Connection, limit: int | None = None) -> Iterator[DeadLetter]:
+    """Yield dead letters, oldest first, holding no more of them than one chunk."""
+    with _streamed(connection, _letters().limit(limit)) as rows:
+        yield from (DeadLetter(*row) for row in rows)
+
+
+def number_of_dead_letters(connection: Connection) -> int:
+    """Count dead letters."""
+    return connection.scalar(select(func.count()).select_from(dead_letters)) or 0
 
 
 _LETTER_COLUMNS = [dead_letters.c[name] for name in DeadLetter.__slots__]
+_OLDEST_FIRST = (dead_letters.c.received_at, dead_letters.c.id)
 
 
-def find_dead_letters(connection: Connection, start: str) -> list[DeadLetter]:
-    """Return the dead letters whose id begins so."""
-    statement = select(*_LETTER_COLUMNS).where(dead_letters.c.id.startswith(start, autoescape=True))
-    return [DeadLetter(*row) for row in connection.execute(statement)]
+def _letters() -> Select[Any]:
+    return select(*_LETTER_COLUMNS).order_by(*_OLDEST_FIRST)
+
+
+def dead_letter_ids(connection: Connection, start: str = "") -> list[str]:
+    """Return the ids of the dead letters whose id begins so, oldest first: of all, without a beginning."""
+    statement = select(dead_letters.c.id).order_by(*_OLDEST_FIRST)
+    if start:
+        statement = statement.where(dead_letters.c.id.startswith(start, autoescape=True))
+    return list(connection.scalars(statement))
+
+
+def dead_letters_of(connection: Connection, ids: Sequence[str]) -> list[DeadLetter]:
+    """Return the dead letters with these ids, oldest first: those that are there."""
+    return [DeadLetter(*row) for row in connection.execute(_letters().where(dead_letters.c.id.in_(ids)))]
+
+
+def discard_dead_letters(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Forget these dead letters for good; return the ids of those that were there, in the order given."""
+    gone = delete(dead_letters).where(dead_letters.c.id.in_(ids)).returning(dead_letters.c.id)
+    found = set(connection.scalars(gone))
+    return [each for each in ids if each in found]
 
 
 def note_replayed(connection: Connection, ids: Sequence[str]) -> None:

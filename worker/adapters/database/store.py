@@ -218,6 +218,16 @@ class Database:
         with engine.reading(self.engine) as connection:
             return listings.list_awards(connection, wanted)
 
+    def each_award(self, wanted: AwardFilter) -> Iterator[AwardRow]:
+        """Yield awards in the order they were decided, however many they are."""
+        with engine.reading(self.engine) as connection:
+            yield from listings.each_award(connection, wanted)
+
+    def number_of_awards(self, wanted: AwardFilter) -> int:
+        """Count awards, whatever their limit."""
+        with engine.reading(self.engine) as connection:
+            return listings.number_of_awards(connection, wanted)
+
     def history_of(self, user_id: str, badge_id: str) -> list[HistoryRow]:
         """Return what happened to one award, oldest first."""
         with engine.reading(self.engine) as connection:
@@ -243,10 +253,30 @@ class Database:
         with engine.reading(self.engine) as connection:
             return listings.list_dead_letters(connection, limit)
 
-    def find_dead_letters(self, start: str) -> list[DeadLetter]:
-        """Return the dead letters whose id begins so."""
+    def each_dead_letter(self, limit: int | None = None) -> Iterator[DeadLetter]:
+        """Yield dead letters, oldest first, however many they are."""
         with engine.reading(self.engine) as connection:
-            return listings.find_dead_letters(connection, start)
+            yield from listings.each_dead_letter(connection, limit)
+
+    def number_of_dead_letters(self) -> int:
+        """Count dead letters."""
+        with engine.reading(self.engine) as connection:
+            return listings.number_of_dead_letters(connection)
+
+    def dead_letter_ids(self, start: str = "") -> list[str]:
+        """Return the ids of the dead letters whose id begins so, oldest first."""
+        with engine.reading(self.engine) as connection:
+            return listings.dead_letter_ids(connection, start)
+
+    def dead_letters_of(self, ids: Sequence[str]) -> list[DeadLetter]:
+        """Return the dead letters with these ids, oldest first: those that are there."""
+        with engine.reading(self.engine) as connection:
+            return listings.dead_letters_of(connection, ids)
+
+    def discard_dead_letters(self, ids: Sequence[str]) -> list[str]:
+        """Forget these dead letters for good; return the ids of those that were there."""
+        with engine.transaction(self.engine) as connection:
+            return listings.discard_dead_letters(connection, ids)
 
     def note_replayed(self, ids: Sequence[str]) -> None:
         """Note that these dead letters were put back on the queue now."""
