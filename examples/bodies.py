@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -81,9 +82,18 @@ def _document(body: bytes | str) -> dict[str, Any]:
         document = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise NotAnEvent("json") from None
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or (b"\\u" in raw and _has_lone_surrogates(document)):
         raise NotAnEvent("json")
     return document
+
+
+def _has_lone_surrogates(document: dict[str, Any]) -> bool:
+    """Say whether a text in it is none: half of a character, which only an escape can write."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _no_constant(name: str) -> None:
@@ -153,11 +163,17 @@ def _check_profile(data: dict[str, Any]) -> None:
 
 def _check_completion(data: dict[str, Any]) -> None:
     scores = [data.get("score"), data.get("required_score")]
-    numbers = all(
-        score is None or (isinstance(score, int | float) and not isinstance(score, bool)) for score in scores
-    )
+    numbers = all(score is None or _is_number(score) for score in scores)
     if "passed" not in data or not _is_flag(data["passed"]) or not numbers:
         raise NotAnEvent("data")
+
+
+def _is_number(value: object) -> bool:
+    """Say whether it is a number that can be compared: 1e400 is JSON, and more than any."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(float(value))
+    except OverflowError:
+        return False
 
 
 def _is_flag(value: object) -> bool:
