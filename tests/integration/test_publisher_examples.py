@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "publishers"
-ON_REDIS = ["with_redis.sh", "with_redis.php", "with_redis.mjs", "with_redis.py", "with_worker.py"]
-ON_RABBITMQ = ["with_rabbitmq.php", "with_rabbitmq.mjs", "with_worker.py"]
+BY_CLIENT_OF_REDIS = ["with_redis.sh", "with_redis.php", "with_redis.mjs", "with_redis.py"]
+BY_CLIENT_OF_RABBITMQ = ["with_rabbitmq.php", "with_rabbitmq.mjs"]
+ON_REDIS = [*BY_CLIENT_OF_REDIS, "with_worker.py"]
+ON_RABBITMQ = [*BY_CLIENT_OF_RABBITMQ, "with_worker.py"]
 QUORUM = {"x-queue-type": "quorum"}
 FULL_AFTER_ONE = {"x-max-length": 1, "x-overflow": "reject-publish"}
 HAS_EXTENSION = 'exit(extension_loaded("redis") ? 0 : 1);'
@@ -47,9 +49,8 @@ def _command(name: str) -> Iterator[list[str | Path]]:
     """Give what runs an example, once all that it needs is known to be there."""
     example = EXAMPLES / name
     if name.endswith(".mjs"):
-        script = node.install_script(example)
-        yield [node.needs("node", "nodejs"), script]
-        script.unlink()
+        with node.installed(example) as script:
+            yield [node.needs("node", "nodejs"), script]
     elif name.endswith(".sh"):
         node.needs("redis-cli", "redis-tools")
         yield [example]
@@ -98,7 +99,7 @@ def test_an_example_publishes_on_redis_streams(name: str, redis_url: str) -> Non
     _assert_published(redis_url)
 
 
-@pytest.mark.parametrize("name", ON_REDIS)
+@pytest.mark.parametrize("name", BY_CLIENT_OF_REDIS)
 def test_an_example_takes_no_refusal_for_success(
     name: str, redis_url: str, redis_client: redis.Redis
 ) -> None:
@@ -110,7 +111,7 @@ def test_an_example_takes_no_refusal_for_success(
     assert "published" not in ended.stdout
 
 
-@pytest.mark.parametrize("name", ON_REDIS)
+@pytest.mark.parametrize("name", BY_CLIENT_OF_REDIS)
 def test_an_example_without_a_broker_fails(name: str) -> None:
     ended = _run(name, f"redis://127.0.0.1:{free_port()}")
 
@@ -143,7 +144,7 @@ def test_an_example_makes_the_queue_on_rabbitmq_and_publishes(
 
 
 @pytest.mark.xdist_group("rabbitmq")
-@pytest.mark.parametrize("name", ON_RABBITMQ)
+@pytest.mark.parametrize("name", BY_CLIENT_OF_RABBITMQ)
 def test_an_example_uses_a_queue_as_it_is(name: str, badge_events: str, rabbitmq_server: RabbitMQ) -> None:
     with rabbitmq_server.channel() as channel:
         channel.queue_declare("badge-events", durable=True, auto_delete=False, arguments={"x-max-length": 5})
@@ -155,7 +156,7 @@ def test_an_example_uses_a_queue_as_it_is(name: str, badge_events: str, rabbitmq
 
 
 @pytest.mark.xdist_group("rabbitmq")
-@pytest.mark.parametrize("name", ON_RABBITMQ)
+@pytest.mark.parametrize("name", BY_CLIENT_OF_RABBITMQ)
 def test_an_example_takes_no_nack_for_a_confirm(
     name: str, badge_events: str, rabbitmq_server: RabbitMQ
 ) -> None:
@@ -168,7 +169,7 @@ def test_an_example_takes_no_nack_for_a_confirm(
     assert "published" not in ended.stdout
 
 
-@pytest.mark.parametrize("name", ON_RABBITMQ)
+@pytest.mark.parametrize("name", BY_CLIENT_OF_RABBITMQ)
 def test_an_example_without_rabbitmq_fails(name: str) -> None:
     ended = _run(name, f"amqp://guest:guest@127.0.0.1:{free_port()}/")
 

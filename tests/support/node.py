@@ -9,11 +9,15 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PLACE = Path(__file__).parents[1] / "node"
 _WHAT_MAKES_IT = ("package.json", "package-lock.json", ".npmrc")
@@ -21,7 +25,10 @@ _WHAT_MAKES_IT = ("package.json", "package-lock.json", ".npmrc")
 
 def not_there(what: str, packages: str) -> NoReturn:
     """Fail where everything must be there, and skip on a laptop, saying what to install."""
-    text = f"{what} is not installed; to run this test: apt-get install {packages}"
+    _give_up(f"{what} is not installed; to run this test: apt-get install {packages}")
+
+
+def _give_up(text: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(text, pytrace=False)
     pytest.skip(text)
@@ -55,31 +62,25 @@ def _install(npm: str, made_of: dict[str, bytes], folder: Path) -> Path:
         (folder / name).write_bytes(content)
     ended = subprocess.run([npm, "ci"], cwd=folder, capture_output=True, text=True, timeout=200, check=False)
     if ended.returncode:
-        text = f"npm ci failed: {ended.stderr}"
-        pytest.fail(text, pytrace=False) if os.environ.get("CI") else pytest.skip(text)
+        _give_up(f"npm ci failed: {ended.stderr}")
     return folder
 
 
-def install_script(script: Path) -> Path:
-    """Put a script where it finds the packages, and return it there."""
+@contextmanager
+def installed(script: Path) -> Iterator[Path]:
+    """Put a script where it finds the packages, for as long as it is needed there."""
     copy = home() / f"{os.getpid()}-{script.name}"
     copy.write_bytes(script.read_bytes())
-    return copy
+    try:
+        yield copy
+    finally:
+        copy.unlink()
 
 
 def run(name: str, text: str) -> Any:
     """Run a script of ``tests/node`` on `text`, and return the JSON that it prints."""
-    script = install_script(PLACE / name)
-    try:
-        ended = subprocess.run(
-            [needs("node", "nodejs"), script],
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    finally:
-        script.unlink()
+    with installed(PLACE / name) as script:
+        command: list[str | Path] = [needs("node", "nodejs"), script]
+        ended = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
