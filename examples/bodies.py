@@ -102,9 +102,7 @@ def _no_constant(name: str) -> None:
 
 def _is_text(value: object) -> bool:
     """Say whether it is a non-empty string that every database can keep."""
-    if not isinstance(value, str) or not value or "\0" in value:
-        return False
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+    return isinstance(value, str) and value != "" and "\0" not in value
 
 
 def _time(value: object, now: datetime) -> datetime:

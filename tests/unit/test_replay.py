@@ -249,7 +249,7 @@ def change(**attributes: Any) -> bytes:
         pytest.param(change(time="2026-01-01T00:05:01Z"), "time", id="too-far-ahead"),
         pytest.param(change(time="0001-01-01T00:00:00+23:59"), "time", id="off-the-calendar"),
         pytest.param(change(data={"user_id": "a", "post_id": "\0"}), "data", id="nul"),
-        pytest.param(change(data={"user_id": "a", "post_id": "\ud800"}), "data", id="lone-surrogate"),
+        pytest.param(change(data={"user_id": "a", "post_id": "\ud800"}), "json", id="lone-surrogate"),
         pytest.param(change(data={"user_id": False, "post_id": "x"}), "data", id="a-boolean-is-no-number"),
     ],
 )
