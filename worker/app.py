@@ -10,6 +10,7 @@ import structlog
 from celery.signals import celeryd_init, setup_logging, task_postrun, task_prerun, worker_ready
 
 from worker.adapters.celery_app import TICKS, check_broker, make_celery
+from worker.adapters.celery_pool import asks_for_prefork
 from worker.bootstrap import Services
 from worker.errors import ConfigurationError
 from worker.logs import configure_logging
@@ -39,6 +40,8 @@ def _end(error: ConfigurationError) -> NoReturn:
 _SOON = 60  # seconds until a new worker is sure to have got to its own message
 
 app = make_celery(_broker_url)
+if asks_for_prefork(sys.argv):
+    app.add_defaults(lambda: {"worker_pool": "prefork"})
 app.set_default()
 app.conf.imports = ("worker.tasks.awards", "worker.tasks.rules")
 

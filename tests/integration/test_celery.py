@@ -299,7 +299,7 @@ def test_a_task_of_a_killed_worker_comes_again_and_doubles_nothing(
 def test_a_pool_process_that_is_killed_loses_and_doubles_nothing(world: World) -> None:
     world.has_due("ada", "bob")
     world.slow_down(3)
-    worker = world.start(*WORKER, "-P", "processes", "-c", "2")
+    worker = world.start(*WORKER, "-P", "prefork", "-c", "2")
     wait_until(world.is_under_way, PATIENCE, "a call under way")
     for pid in children_of(worker.pid):
         os.kill(pid, signal.SIGKILL)

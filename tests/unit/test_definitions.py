@@ -225,6 +225,8 @@ def test_an_odd_issuer_id_is_refused(issuer_id: str) -> None:
         pytest.param({"timeout": "-1s"}, {"timeout": A_TIME}, id="timeout-negative"),
         pytest.param({"timeout": True}, {"timeout": A_TIME}, id="timeout-true"),
         pytest.param({"timeout": "9" * 400 + "s"}, {"timeout": A_TIME}, id="timeout-endless"),
+        pytest.param({"timeout": "120.1s"}, {"timeout": "at most 120s, please"}, id="timeout-too-long"),
+        pytest.param({"timeout": "120s"}, {}, id="timeout-just-short-enough"),
         pytest.param({"password": "x"}, {"password": "unknown field"}, id="secrets-do-not-stand-here"),
     ],
 )

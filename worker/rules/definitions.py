@@ -38,6 +38,7 @@ _DURATION = re.compile(_SECONDS)
 _RATE = re.compile(rf"([0-9]{{1,9}})/{_SECONDS}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _ISSUER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_LONGEST_TIMEOUT = 120  # seconds that one call may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +237,7 @@ def read_definitions(document: object) -> tuple[Definitions, list[Problem]]:
     badges = _section(document, "badges", Badge, _ID, problems)
     _check_criteria(badges, problems)
     _check_issuer_names(issuers, problems)
+    _check_timeouts(issuers, problems)
     _check_issuing(document, issuers, badges, problems)
     return Definitions(issuers, badges), problems
 
@@ -281,6 +283,15 @@ def _check_issuer_names(issuers: dict[str, Issuer], problems: list[Problem]) -> 
             Problem(("issuers", issuer_id), f"reads the same credentials as issuer {same[0]}; rename one")
             for issuer_id in same[1:]
         )
+
+
+def _check_timeouts(issuers: dict[str, Issuer], problems: list[Problem]) -> None:
+    """Refuse a call that could take as long as a task may. What was stored before is read all the same."""
+    problems.extend(
+        Problem(("issuers", issuer_id, "timeout"), f"at most {_LONGEST_TIMEOUT}s, please")
+        for issuer_id, issuer in issuers.items()
+        if issuer.timeout > _LONGEST_TIMEOUT
+    )
 
 
 def _check_issuing(
