@@ -17,12 +17,10 @@ from tests.support import bodies as say
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-PEOPLE, PATHS, POSTS = (
-    st.sampled_from("abcd"),
-    st.sampled_from("12"),
-    st.sampled_from(["p1", "p2", "p3", "p4"]),
-)
-PAIRS = st.permutations("abcd").map(lambda people: people[:2])
+NAMED = ["a", 'b"\\', "{c,NULL}", "ü 😀"]  # ids are any text
+PEOPLE, PATHS = st.sampled_from(NAMED), st.sampled_from("12")
+POSTS = st.sampled_from(["p1", "p2", "p3", "p4"])
+PAIRS = st.permutations(NAMED).map(lambda people: people[:2])
 LATEST = 20  # seconds: all of it happens within so many, so that ties abound
 TIMES = st.integers(0, LATEST)
 ADDRESSES = st.sampled_from(["Ada@example.org", "b@example.org", " ", ""])
@@ -76,11 +74,11 @@ def _taking(times: st.SearchStrategy[int]) -> st.SearchStrategy[bytes]:
         st.builds(lambda when, who: say.updated(when, who, is_active=False), times, PEOPLE),
         st.builds(lambda when, who: say.registered(when, who, is_active=False), times, PEOPLE),
         st.builds(lambda when, who: say.updated(when, who, scope="ANONYMOUS"), times, PEOPLE),
-        st.builds(say.deleted, times, st.sampled_from("cd")),
+        st.builds(say.deleted, times, st.sampled_from(NAMED[2:])),
     )
 
 
-BROKEN = st.sampled_from([b"junk", b"{}", b"\xff", say.event("post.created", 1, user_id="a")])
+BROKEN = st.sampled_from([b"junk", b"{}", b"\xff", say.event("post.created", 1, user_id=NAMED[0])])
 UNKNOWN = st.builds(say.event, st.sampled_from(["course.rated", "post.liked"]), TIMES)
 NOISE = BROKEN | UNKNOWN
 GROWING, TAKING = _growing(TIMES), _taking(TIMES)
