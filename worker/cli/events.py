@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import typer
 
 from worker.cli.events_asyncapi import asyncapi_document
@@ -27,4 +29,6 @@ def asyncapi(as_json: AsJson = False) -> None:
     if as_json:
         print_json(asyncapi_document())
         return
-    print(yaml.safe_dump(asyncapi_document(), sort_keys=False, allow_unicode=True, width=110), end="")
+    # A copy in which nothing stands twice: YAML would put references there.
+    document = json.loads(json.dumps(asyncapi_document()))
+    print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110), end="")

@@ -13,6 +13,16 @@ _BINDING = "0.3.0"
 _BATCH = "Batch"
 _MOST_AT_ONCE = 1000  # events in one request (contract.md section 5)
 
+# One for each model of `data`.
+_EXAMPLES: dict[str, dict[str, Any]] = {
+    "UserProfile": {"user_id": "242", "email": "ada@example.org", "first_name": "Ada", "last_name": "Alnes"},
+    "OnlyUser": {"user_id": "242"},
+    "Enrolment": {"user_id": "242", "learning_path_id": "40"},
+    "Completion": {"user_id": "242", "learning_path_id": "40", "passed": True, "score": 92},
+    "Post": {"user_id": "242", "post_id": "9001"},
+    "Connection": {"user_ids": ["242", "243"]},
+}
+
 
 def asyncapi_document() -> dict[str, Any]:
     """Return the AsyncAPI 3.0 document, in which badge-worker is the one that receives."""
@@ -124,6 +134,18 @@ def _message(kind: str, name: str, model: dict[str, Any]) -> dict[str, Any]:
         "title": kind,
         "summary": model["description"],
         "payload": {"$ref": _SCHEMAS + name},
+        "examples": [{"payload": _example(kind, model)}],
+    }
+
+
+def _example(kind: str, model: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": "2f6c1e9a-0b7e-4b0e-8f4e-5a1f2f3c9d11",
+        "source": "https://lms.example.org",
+        "type": kind,
+        "time": "2026-03-01T10:15:00Z",
+        "data": _EXAMPLES[model["properties"]["data"]["$ref"].removeprefix(_SCHEMAS)],
     }
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.support import bodies, commands
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
-from worker.adapters.queues import RedisStreamQueue
+from worker.adapters.queues import RedisStreamQueue, open_queue
 from worker.cli import publishing
 from worker.errors import QueueUnavailable
 from worker.events import LARGEST_EVENT
@@ -293,3 +293,16 @@ def test_a_terminal_shows_a_progress_bar_and_a_file_does_not(file: Path, queue: 
     assert (on_terminal.returncode, on_terminal.stdout) == (0, b"3 events accepted, 0 refused\n")
     assert (in_file.code, in_file.err) == (0, "")
     assert queue.backlog() == 6
+
+
+@pytest.mark.xdist_group("rabbitmq")
+def test_rabbitmq_is_published_to_alike(file: Path, amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGE_WORKER_EVENTS_URL", amqp_url)
+    file.write_bytes(b"\n".join([*GOOD, b"no event", *GOOD]))
+
+    ended = commands.run("publish", file)
+
+    assert (ended.code, ended.out) == (1, "6 events accepted, 1 refused\n")
+    queue = open_queue(amqp_url)
+    assert queue.backlog() == 6
+    queue.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, get_args
 
@@ -7,7 +8,8 @@ import pytest
 import yaml
 
 from tests.support import commands
-from worker.events import Event
+from tests.unit.envelopes import NOW
+from worker.events import Event, parse_event
 
 TYPES = sorted(get_args(model.model_fields["type"].annotation)[0] for model in get_args(Event))
 
@@ -77,3 +79,15 @@ def test_no_description_names_rows_of_our_own_notes(schema: dict[str, Any]) -> N
 
     assert "Two people are connected." in descriptions
     assert not any("(" in description for description in descriptions)
+
+
+def test_every_message_shows_an_event_of_its_type() -> None:
+    messages = commands.run("events", "asyncapi", "--json").json["components"]["messages"]
+
+    shown = {
+        message["name"]: parse_event(json.dumps(example["payload"]).encode(), NOW).type
+        for message in messages.values()
+        for example in message.get("examples", [])
+    }
+
+    assert shown == {kind: kind for kind in TYPES}
