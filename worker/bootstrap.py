@@ -142,7 +142,7 @@ class Services:
         """Return what makes this issuer's calls."""
         issuer, permits = self._issuer(issuer_id)
         provider = self._provider_or_why(issuer_id, issuer, permits)
-        connection = IssuerConnection(issuer_id, issuer, provider, self._badge)
+        connection = IssuerConnection(issuer_id, issuer, provider, self._badge, utc_now)
         return Issuing(self.database, permits, connection)
 
     def revoking(self, issuer_id: str) -> Revoking:

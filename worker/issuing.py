@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -39,7 +39,7 @@ from worker.errors import (
     TransientError,
     UncertainError,
 )
-from worker.ports import Admission, Dispatch, Outbox, Permits, Provider
+from worker.ports import Admission, Clock, Dispatch, Outbox, Permits, Provider
 from worker.rules.definitions import Badge, Issuer
 
 log = structlog.get_logger(__name__)
@@ -92,12 +92,13 @@ def _send(outbox: Outbox, sender: Dispatch, calls: Sequence[Call]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class IssuerConnection:
-    """An issuer with its provider and the definitions of its badges."""
+    """An issuer with its provider and the definitions of its badges; `clock` says what has expired there."""
 
     issuer_id: str
     issuer: Issuer
     provider: Provider
     badge: Callable[[str], Badge]
+    clock: Clock
 
 
 class Issuing:
@@ -127,8 +128,10 @@ class Issuing:
             return
         fence = Fence(self._outbox, lease_id, len(awards), self._connection.issuer.timeout, settling=True)
         addresses = [award.recipient for award in awards]
-        provider, badgeclass = self._connection.provider, awards[0].badgeclass
-        self._make(fence, awards, lambda: _settled(awards, provider.find(badgeclass, addresses)))
+        here, badgeclass = self._connection, awards[0].badgeclass
+        self._make(
+            fence, awards, lambda: _settled(awards, here.provider.find(badgeclass, addresses), here.clock())
+        )
 
     def _make(self, fence: Fence, awards: Sequence[LeasedAward], call: Callable[[], Endings]) -> None:
         """Make the call and record how the awards ended; what the call raises decides that too."""
@@ -252,11 +255,11 @@ def _outcome(award: LeasedAward, outcome: Outcome) -> Ending:
             return Ending(AwardState.FAILED, "refused", words, tried=True)
 
 
-def _settled(awards: Sequence[LeasedAward], found: Sequence[Assertion]) -> Endings:
-    return {award.user_id: _found(award, found) for award in awards}
+def _settled(awards: Sequence[LeasedAward], found: Sequence[Assertion], now: datetime) -> Endings:
+    return {award.user_id: _found(award, found, now) for award in awards}
 
 
-def _found(award: LeasedAward, found: Sequence[Assertion]) -> Ending:
+def _found(award: LeasedAward, found: Sequence[Assertion], now: datetime) -> Ending:
     """Return the end of an award that was looked up.
 
     What carries our `issuedOn` is ours, even if it was revoked over there meanwhile. Another one that is
@@ -265,7 +268,7 @@ def _found(award: LeasedAward, found: Sequence[Assertion]) -> Ending:
     theirs = [each for each in found if each.recipient == award.recipient]
     live = [each for each in theirs if not each.revoked]
     ours = [each for each in live if _same(each, award)] or [each for each in theirs if _same(each, award)]
-    adopted = next(iter(ours), None) or next((each for each in live if _is_good(each)), None)
+    adopted = next(iter(ours), None) or next((each for each in live if _is_good(each, now)), None)
     if adopted is None:
         return _not_there(award)
     if adopted.revoked:
@@ -285,5 +288,5 @@ def _same(assertion: Assertion, award: LeasedAward) -> bool:
     return assertion.issued_on is not None and abs(assertion.issued_on - award.earned_at) < SAME_INSTANT
 
 
-def _is_good(assertion: Assertion) -> bool:
-    return assertion.expires is None or assertion.expires > datetime.now(UTC)
+def _is_good(assertion: Assertion, now: datetime) -> bool:
+    return assertion.expires is None or assertion.expires > now

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.support.ground import ISSUER, Ground
+from tests.support.ground import ISSUER, Ground, now
 from tests.support.outbox import admit, award_due, enrol_badge, make_due, run_out
 from worker.adapters.badgr.provider import BadgrProvider
 from worker.adapters.badgr.sign_in import Credentials
@@ -53,7 +53,8 @@ class Desk:
         def definition(badge_id: str) -> Badge:
             return Badge.model_validate(database.badge(badge_id))
 
-        connection = IssuerConnection("academy", Issuer.model_validate(ISSUER), self.provider, definition)
+        issuer = Issuer.model_validate(ISSUER)
+        connection = IssuerConnection("academy", issuer, self.provider, definition, now)
         issuing = Issuing(database, self.permits, connection)
         (issuing.settle if call.settle else issuing.issue)(call.lease_id)
 

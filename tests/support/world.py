@@ -36,7 +36,8 @@ class World:
         def definition(badge_id: str) -> Badge:
             return Badge.model_validate(database.badge(badge_id))
 
-        connection = IssuerConnection("academy", Issuer.model_validate(ISSUER), self.provider, definition)
+        issuer = Issuer.model_validate(ISSUER)
+        connection = IssuerConnection("academy", issuer, self.provider, definition, now)
         make_due(self.ground)
         for call in admit(self.ground):
             if call.revoke:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from worker.ports import Admission, Changes, Permit
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+NOW = NOON + timedelta(days=1)
 ISSUER = {"provider": "badgr", "url": "https://api.badgr.io", "settle_after": "90s", "timeout": "20s"}
 
 
@@ -188,5 +189,6 @@ class Broker:
 def issuing(outbox: Leases, limits: Limits, academy: Academy, **badge: Any) -> Issuing:
     """Return what makes the calls of the issuer `academy`."""
     definition = Badge.model_validate(BADGE | badge)
-    connection = IssuerConnection("academy", Issuer.model_validate(ISSUER), academy, lambda _: definition)
+    issuer = Issuer.model_validate(ISSUER)
+    connection = IssuerConnection("academy", issuer, academy, lambda _: definition, lambda: NOW)
     return Issuing(outbox, limits, connection)

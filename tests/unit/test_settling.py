@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.unit.issuing_twins import NOON, Academy, Leases, Limits, assertion, issuing, leased
+from tests.unit.issuing_twins import NOON, NOW, Academy, Leases, Limits, assertion, issuing, leased
 from worker.awards import Assertion, AwardState, Ending
 from worker.calling import PATIENCE
 
-LONG_AGO, FAR_AHEAD = datetime(2000, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+JUST_OVER, NOT_OVER = NOW, NOW + timedelta(microseconds=1)
 ANOTHER_DAY = NOON - timedelta(days=3)
 
 
@@ -24,10 +24,10 @@ def settled(found: list[Assertion], **award: Any) -> Ending:
 
 OURS = assertion(assertion_id="ours")
 OURS_REVOKED = assertion(assertion_id="ours-revoked", revoked=True, revocation_reason="by mistake")
-OURS_EXPIRED = assertion(assertion_id="ours-expired", expires=LONG_AGO)
+OURS_EXPIRED = assertion(assertion_id="ours-expired", expires=JUST_OVER)
 ANOTHER = assertion(assertion_id="another", issued_on=ANOTHER_DAY)
-ANOTHER_GOOD = assertion(assertion_id="another-good", issued_on=ANOTHER_DAY, expires=FAR_AHEAD)
-ANOTHER_EXPIRED = assertion(assertion_id="another-expired", issued_on=ANOTHER_DAY, expires=LONG_AGO)
+ANOTHER_GOOD = assertion(assertion_id="another-good", issued_on=ANOTHER_DAY, expires=NOT_OVER)
+ANOTHER_EXPIRED = assertion(assertion_id="another-expired", issued_on=ANOTHER_DAY, expires=JUST_OVER)
 ANOTHER_REVOKED = assertion(assertion_id="another-revoked", issued_on=ANOTHER_DAY, revoked=True)
 UNDATED = assertion(assertion_id="undated", issued_on=None)
 BOBS = assertion("bob")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support.bodies import at, enrolled, updated
-from tests.support.ground import Ground, badge, read
+from tests.support.ground import Ground, badge, now, read
 from tests.support.outbox import make_due, stored
 from worker.adapters.credly import CredlyProvider
 from worker.adapters.database.listings import AwardFilter
@@ -65,7 +65,7 @@ class Credly:
 
     def make(self, call: Call) -> None:
         database = self.ground.database
-        connection = IssuerConnection("partner", self.issuer, self.provider, lambda _: self.badge)
+        connection = IssuerConnection("partner", self.issuer, self.provider, lambda _: self.badge, now)
         issuing = Issuing(database, self.permits, connection)
         if call.revoke:
             Revoking(database, self.permits, "partner", self.provider, 30).revoke(call.lease_id)

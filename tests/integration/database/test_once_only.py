@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.bodies import updated
-from tests.support.ground import ISSUER, Ground
+from tests.support.ground import ISSUER, Ground, now
 from tests.support.outbox import award_due, enrol_badge, make_due, run_out, stored
 from tests.support.running import Running
 from worker.adapters.memory_provider import MemoryProvider
@@ -55,7 +55,8 @@ class Office:
         def definition(badge_id: str) -> Badge:
             return Badge.model_validate(database.badge(badge_id))
 
-        connection = IssuerConnection("academy", Issuer.model_validate(ISSUER), self.provider, definition)
+        issuer = Issuer.model_validate(ISSUER)
+        connection = IssuerConnection("academy", issuer, self.provider, definition, now)
         return Issuing(database, self.permits, connection)
 
     def run(self) -> list[str]:

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.support.ground import ISSUER, Ground
+from tests.support.ground import ISSUER, Ground, now
 from tests.support.outbox import admit, award_due, change, enrol_badge, lease, make_due, run_out, stored
 from tests.support.running import Running
 from worker.adapters.memory_provider import MemoryProvider
@@ -50,7 +50,8 @@ class Office:
         def definition(badge_id: str) -> Badge:
             return Badge.model_validate(database.badge(badge_id))
 
-        connection = IssuerConnection("academy", Issuer.model_validate(ISSUER), self.provider, definition)
+        issuer = Issuer.model_validate(ISSUER)
+        connection = IssuerConnection("academy", issuer, self.provider, definition, now)
         return Issuing(database, self.permits, connection)
 
     def revoking(self) -> Revoking:
