@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,13 @@ from worker.adapters.embedded.tether import end
 from worker.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
 HOST = "127.0.0.1"
 # Not the wrapper beside it on the path: that one insists on a user of its own.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+CONTROL = SERVER.with_name("rabbitmqctl")
+NODE = "rabbit@localhost"
 # Frugal: no busy waiting, two schedulers. Nodes talk on the loopback interface only.
 ERLANG = "-noinput +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
 CONFIGURATION = "disk_free_limit.absolute = 50MB\nlog.console = true\nlog.file = false\n"
@@ -77,6 +79,21 @@ class RabbitMQ:
         """Delete a queue, if it is there."""
         with self.channel() as channel:
             channel.queue_delete(queue)
+
+    def has_written(self, queue: str) -> bool:
+        """Say whether a quorum queue would be found after a power cut: its name is written a while later."""
+        return any(
+            queue.encode() in each.read_bytes() for each in self._folder.glob("data/*/quorum/*/names.dets")
+        )
+
+    def control(self, *command: str) -> None:
+        """Run one of rabbitmqctl's commands."""
+        subprocess.run(
+            [CONTROL, "--node", NODE, *command],
+            env=_environment(self._folder, self._ports),
+            check=True,
+            capture_output=True,
+        )
 
     def start(self) -> None:
         """Start it and wait until clients are served; raises ConfigurationError."""
@@ -138,7 +155,7 @@ def _environment(folder: Path, ports: Ports) -> dict[str, str]:
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
-        "RABBITMQ_NODENAME": "rabbit@localhost",
+        "RABBITMQ_NODENAME": NODE,
         "RABBITMQ_NODE_IP_ADDRESS": HOST,
         "RABBITMQ_NODE_PORT": str(ports.amqp),
         "RABBITMQ_DIST_PORT": str(ports.nodes),

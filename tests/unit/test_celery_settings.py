@@ -66,7 +66,20 @@ def test_keys_in_redis_are_known_by_their_prefix(scheme: str) -> None:
 
 
 def test_rabbitmq_confirms_what_it_took() -> None:
-    assert options("amqp://127.0.0.1:1//") == {"confirm_publish": True}
+    assert options("amqp://127.0.0.1:1//")["confirm_publish"]
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_whoever_sends_to_a_dead_broker_is_told_at_once(scheme: str) -> None:
+    found = options(f"{scheme}://127.0.0.1:1/0")
+
+    assert (found["max_retries"], found["interval_start"]) == (1, 0)
+
+
+def test_a_frozen_rabbitmq_does_not_hold_whoever_waits_for_its_word() -> None:
+    found = options("amqp://127.0.0.1:1//")
+
+    assert 0 < found["read_timeout"] == found["write_timeout"] <= 10
 
 
 def test_messages_are_json_and_nothing_else(celery: Celery) -> None:

@@ -151,15 +151,16 @@ _TIME: dict[str, Any] = {
 
 
 def _transport_options(broker_url: str) -> dict[str, Any]:
+    # Whoever finds the broker gone at the first try is told at once; workers and beat try for ever.
+    at_once = {"max_retries": 1, "interval_start": 0}
     if not urlsplit(broker_url).scheme.startswith("redis"):
-        return {"confirm_publish": True}
+        # A frozen broker would never confirm, and so hold up whoever nudges after a commit.
+        return {**at_once, "confirm_publish": True, "read_timeout": 10, "write_timeout": 10}
     return {
+        **at_once,
         "visibility_timeout": VISIBILITY,
         "unacked_restore_interval": 5,  # look for abandoned messages every 5 s, not every 100
         "unacked_restore_throttle": 1,
-        # Whoever finds the broker gone at the first try is told at once; workers and beat try for ever.
-        "max_retries": 1,
-        "interval_start": 0,
         "socket_timeout": 10,  # without time-outs a half-open connection hangs for ever
         "socket_connect_timeout": 5,
         "health_check_interval": 10,

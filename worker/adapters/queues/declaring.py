@@ -8,9 +8,14 @@ import structlog
 from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from worker.adapters.queues.link import Link
 
 log = structlog.get_logger(__name__)
+
+# The first version of RabbitMQ that counts by itself how often a message came back.
+COUNTING = 4
 
 
 class Declaration:
@@ -45,15 +50,23 @@ class Declaration:
             return
 
     def _declare(self, link: Link) -> None:
-        arguments: dict[str, Any] = {"x-queue-type": "quorum"}
-        if link.keeps_every_message:
-            # Version 4 sets a message aside at its 20th return. Version 3 takes -1 for "at once".
-            arguments["x-delivery-limit"] = -1
+        arguments = arguments_for(link.server)
         with link.channel() as channel:
             channel.queue_declare(self.name, durable=True, auto_delete=False, arguments=arguments)
 
     def _say(self, error: PreconditionFailed) -> None:
         log.warning("queue.declared_otherwise", queue=self.name, reason=error.reply_text)
+
+
+def arguments_for(server: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what to ask for of a broker that says so much of itself: that every copy keeps every message.
+
+    Version 4 of RabbitMQ drops one at its 20th return, unless told not to. Version 3 does not, but takes
+    the same word to mean the first.
+    """
+    major = str(server.get("version", "")).partition(".")[0]
+    counts_returns = server.get("product") == "RabbitMQ" and major.isdecimal() and int(major) >= COUNTING
+    return {"x-queue-type": "quorum"} | ({"x-delivery-limit": -1} if counts_returns else {})
 
 
 def waiting(link: Link, name: str) -> int | None:

@@ -78,11 +78,10 @@ class Link:
         return self._blocked
 
     @property
-    def keeps_every_message(self) -> bool:
-        """Say whether this broker sets messages aside that came back too often, unless told not to."""
+    def server(self) -> Mapping[str, Any]:
+        """Return what the broker says of itself."""
         told: Mapping[str, Any] = self._connection.connection.server_properties
-        major = str(told.get("version", "")).partition(".")[0]
-        return told.get("product") == "RabbitMQ" and major.isdecimal() and int(major) >= 4  # noqa: PLR2004
+        return told
 
     @contextmanager
     def channel(self) -> Iterator[Any]:
