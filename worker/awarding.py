@@ -159,11 +159,14 @@ class _Intake:
     awarded: list[tuple[str, str]] = field(default_factory=list)
 
 
-def cut(news: Iterable[News]) -> Iterator[list[News]]:
+def cut(news: Sequence[News]) -> Iterator[Sequence[News]]:
     """Cut a batch before whatever takes something away from a user who already has news in it.
 
     Where batches end must not decide who earns (design.md section 1, step 4).
     """
+    if news and not any(each.takes_away for each in news):
+        yield news
+        return
     part: list[News] = []
     seen: set[str] = set()
     for each in news:

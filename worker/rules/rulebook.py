@@ -50,6 +50,12 @@ class Marks:
     thresholds: tuple[int, ...] = ()
     enough: int | None = None
 
+    def passed(self, old: int, new: int, *, moved: bool) -> bool:
+        """Return whether a count that went from `old` to `new` may decide something."""
+        if moved and self.enough is not None and new >= self.enough:
+            return True
+        return bisect_right(self.thresholds, old) < bisect_right(self.thresholds, new)
+
 
 class Rulebook:
     """The published badges at one version of the rules, indexed. Immutable."""

@@ -42,8 +42,8 @@ def merge(connection: Connection, news: Sequence[ActivityNews], marks: Mapping[K
     `news` has each key once, sorted. Every count is returned that passed a mark; others may be too.
     """
     if connection.dialect.name == "sqlite":
-        return _merge_on_sqlite(connection, news)
-    found = connection.execute(statement(_POSTGRESQL), _parameters(connection, news, marks))
+        return _merge_on_sqlite(connection, news, marks)
+    found = connection.execute(statement(_POSTGRESQL), _parameters(connection, news, marks)).all()
     return [Moved(user_id, Kind(kind), *rest) for user_id, kind, *rest in found]
 
 
@@ -106,7 +106,7 @@ def _may_decide(kind: Kind) -> str:
 _POSTGRESQL = (
     "WITH settled AS MATERIALIZED ("
     + _settled(
-        _NEWS.source(postgresql.dialect()),
+        _NEWS.source(postgresql.dialect()),  # type: ignore[no-untyped-call]  # SQLAlchemy's own
         "LEAST(o.first_at, n.first_at)",
         "GREATEST(o.last_at, n.last_at, n.first_at)",
         "GREATEST(o.removed_at, n.removed_at)",
@@ -130,20 +130,32 @@ _POSTGRESQL = (
 )
 
 
-def _merge_on_sqlite(connection: Connection, news: Sequence[ActivityNews]) -> list[Moved]:
+def _merge_on_sqlite(
+    connection: Connection, news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]
+) -> list[Moved]:
     for step in _SQLITE_BEFORE:
         connection.exec_driver_sql(step)
-    rows = [(*each[:3], *[at and as_text(at) for at in each[3:6]], *each[6:]) for each in news]
-    connection.exec_driver_sql(_SQLITE_SETTLE, rows)
+    connection.exec_driver_sql(_SQLITE_SETTLE, [_sqlite_row(each) for each in news])
     for step in _SQLITE_WRITE:
         connection.exec_driver_sql(step)
-    found = [
-        Moved(user_id, Kind(kind), old, new, _instant(since), _instant(until))
-        for user_id, kind, old, new, since, until in connection.exec_driver_sql(_SQLITE_MOVED)
-    ]
-    if counts := [(each.user_id, each.kind.value, each.new) for each in found if each.new != each.old]:
+    found = connection.exec_driver_sql(_SQLITE_MOVED).all()
+    if counts := [(user_id, kind, new) for user_id, kind, old, new, _, _ in found if new != old]:
         connection.exec_driver_sql(_SQLITE_COUNT, counts)
-    return found
+    none = Marks()
+    return [
+        Moved(user_id, Kind(kind), old, new, _instant(since), _instant(until))
+        for user_id, kind, old, new, since, until in found
+        if marks.get(kind, none).passed(old, new, moved=since is not None)
+    ]
+
+
+def _sqlite_row(news: ActivityNews) -> tuple[str | None, ...]:
+    user_id, kind, object_id, first, last, removed, source, event_id = news
+    first_text = None if first is None else as_text(first)
+    # Mostly both are one.
+    last_text = first_text if last is first else None if last is None else as_text(last)
+    removed_text = None if removed is None else as_text(removed)
+    return user_id, kind, object_id, first_text, last_text, removed_text, source, event_id
 
 
 def _instant(text: str | None) -> datetime | None:

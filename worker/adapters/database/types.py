@@ -39,7 +39,9 @@ class Instant(TypeDecorator[datetime]):
 
 def as_text(at: datetime) -> str:
     """Return an instant as SQLite keeps it: of one width, so that it sorts as time does."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds")
 
 
 # Ids compare by code point everywhere, as Python sorts them: lock order must not depend on a locale.
