@@ -15,6 +15,7 @@ from worker.cli.output import say
 from worker.cli.publishing import publish
 from worker.cli.reconciling import reconcile
 from worker.cli.reevaluate import reevaluate
+from worker.cli.simulate import simulate
 from worker.errors import BadgeWorkerError, ConfigurationError
 
 
@@ -72,6 +73,7 @@ app.add_typer(badgr.app, name="badgr")
 app.add_typer(awards.app, name="awards")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(explain)
+app.command()(simulate)
 app.command()(doctor)
 app.command()(reevaluate)
 app.command()(reconcile)
