@@ -8,7 +8,7 @@ import subprocess
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import amqp
@@ -74,6 +74,12 @@ class RabbitMQ:
         """Give a channel for what only tests do."""
         with amqp.Connection(f"{HOST}:{self._ports.amqp}", connect_timeout=5) as connection:
             yield connection.channel()
+
+    def unread(self, queue: str) -> int:
+        """Count what the broker has sent to nobody."""
+        with self.channel() as channel:
+            found: Any = channel.queue_declare(queue, passive=True)
+            return int(found.message_count)
 
     def delete(self, queue: str) -> None:
         """Delete a queue, if it is there."""
