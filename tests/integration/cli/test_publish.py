@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,13 @@ from worker.events import LARGEST_EVENT
 
 GOOD = [bodies.enrolled(n, f"user-{n}") for n in range(3)]
 UNKNOWN = bodies.event("post.liked", 0, user_id="ada")
+# What others measure of a process begins with the memory of the one that started it.
+TELLS_ITS_MOST_MEMORY = """
+import atexit, pathlib
+atexit.register(lambda: print(pathlib.Path("/proc/self/status").read_text()))
+from worker.__main__ import main
+main()
+"""
 
 
 @pytest.fixture
@@ -174,12 +182,14 @@ def test_a_file_is_never_in_memory_as_a_whole(file: Path, queue: RedisStreamQueu
             sparse.seek(place)
             sparse.write(b"\n")
 
-    with subprocess.Popen([*commands.PROGRAM, "publish", file], stderr=subprocess.DEVNULL) as publisher:
-        _, status, used = os.wait4(publisher.pid, 0)
-        publisher.returncode = os.waitstatus_to_exitcode(status)
+    command = [sys.executable, "-c", TELLS_ITS_MOST_MEMORY, "publish", str(file)]
+    ended = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=120, check=False
+    )
 
-    assert publisher.returncode == 1
-    assert used.ru_maxrss < 200 * 1024  # KiB
+    most = int(ended.stdout.split(b"VmHWM:")[1].split()[0])
+    assert ended.returncode == 1
+    assert most < 200 * 1024  # KiB
     assert queue.backlog() == 0
 
 
