@@ -36,9 +36,9 @@ class Running(Generic[T]):
     def ended(self) -> bool:
         return not self._thread.is_alive()
 
-    def result(self) -> T:
+    def result(self, patience: float = PATIENCE) -> T:
         """Wait for the end and return what came of it, or raise what went wrong."""
-        self._thread.join(PATIENCE)
+        self._thread.join(patience)
         assert self.ended, "it still runs"
         if self._error is not None:
             raise self._error

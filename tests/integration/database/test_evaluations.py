@@ -123,7 +123,7 @@ def test_a_part_whose_worker_died_is_taken_over(ground: Ground) -> None:
     with ground.database.at_work() as dead:
         ground.database.claim(evaluation, dead, 2)
 
-    made = backfill(ground.database)
+    made = Running(lambda: backfill(ground.database)).result()
 
     assert made == 7
     assert set(ground.earned()) == {(name, "enrol") for name in PEOPLE}
