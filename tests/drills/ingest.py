@@ -91,6 +91,7 @@ class Report:
     postgres_immediate_restarts: int
     valkey_kills: int
     times_waited: int
+    peak_memory: float  # MiB, of the largest consumer
     differences: Differences
     left_in_stream: int
     left_pending: int
@@ -132,6 +133,7 @@ class Drill:
         self._restarts = {signal.SIGINT: 0, signal.SIGQUIT: 0}
         self._valkey_kills = 0
         self._moments = itertools.cycle(MOMENTS)
+        self._peak_memory = 0.0
         self._started = 0.0
         self._say: Callable[[str], None] = print
 
@@ -200,6 +202,7 @@ class Drill:
     def _kill(self, publish: Publish, moment: str) -> None:
         """Kill a consumer with entries in hand, at a moment, and start another in its place."""
         with self._caught(moment, publish) as victim:
+            self._note_memory(victim)
             victim.signal(signal.SIGKILL)
             victim.wait()
         held = self._in_hand(victim)
@@ -280,6 +283,12 @@ class Drill:
         left, _ = self._left()
         self._say(f"{time.monotonic() - self._started:5.0f} s  {left:6} left  {what}")
 
+    def _note_memory(self, consumer: Spawned) -> None:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            status = Path(f"/proc/{consumer.pid}/status").read_text()
+            peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+            self._peak_memory = max(self._peak_memory, int(peak.split()[1]) / 1024)
+
     def _in_hand(self, consumer: Spawned) -> list[str]:
         """Return the entries that this consumer has read and not acknowledged."""
         with connect(self._valkey.url) as client:
@@ -325,6 +334,7 @@ class Drill:
         taken_in = time.monotonic()
         in_stream, pending = self._left()
         for each in self._consumers:
+            self._note_memory(each)
             each.signal(signal.SIGTERM)
         codes = [each.wait() for each in self._consumers]
         self._tell("all taken in; comparing")
@@ -345,6 +355,7 @@ class Drill:
             postgres_immediate_restarts=self._restarts[signal.SIGQUIT],
             valkey_kills=self._valkey_kills,
             times_waited=sum(log.read_text(errors="replace").count("consumer.waits") for log in self._logs),
+            peak_memory=round(self._peak_memory, 1),
             differences=differences,
             left_in_stream=in_stream,
             left_pending=pending,
