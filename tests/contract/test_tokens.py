@@ -121,6 +121,19 @@ def test_a_late_renewal_does_not_end_the_one_under_way(store: TokenStore) -> Non
     assert store.begin(ACADEMY, 60) is None
 
 
+def test_a_renewal_that_outlived_an_emptied_store_does_not_hinder_the_next(redis_client: redis.Redis) -> None:
+    store = RedisTokens(redis_client)
+    for _ in range(9):
+        store.finish(ACADEMY, renewal(store), None)
+    late = renewal(store)
+    redis_client.flushdb()
+    store.finish(ACADEMY, late, FIRST)
+
+    store.finish(ACADEMY, renewal(store), SECOND)
+
+    assert (store.access(ACADEMY), store.refresh(ACADEMY)) == ("access-2", "refresh-2")
+
+
 def test_what_was_refused_is_known_to_everybody_for_its_time(store: TokenStore) -> None:
     store.refuse(ACADEMY, "hash-1", 60)
     store.refuse(ACADEMY, "hash-2", 60)

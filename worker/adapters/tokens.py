@@ -56,10 +56,14 @@ class TokenStore(Protocol):
         """Return what the provider has refused last."""
 
 
+# Numbers grow with the time: if Redis is emptied while a renewal is under way, its end must not look newer
+# than all that come after it.
 _BEGIN = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-local number = redis.call('INCR', KEYS[2])
-redis.call('SET', KEYS[1], number, 'PX', ARGV[1])
+local clock = redis.call('TIME')
+local number = math.max(redis.call('INCR', KEYS[2]), clock[1] * 1000000 + clock[2])
+redis.call('SET', KEYS[2], string.format('%.0f', number))
+redis.call('SET', KEYS[1], string.format('%.0f', number), 'PX', ARGV[1])
 return number
 """
 

@@ -361,6 +361,17 @@ def test_a_renewal_that_another_process_does_not_end_is_given_up(monkeypatch: py
     assert wire.requests == []
 
 
+def test_who_waited_for_a_renewal_whose_process_died_renews() -> None:
+    with Wire(answers(200, granted())).listening() as wire:
+        desk = Desk(wire, REFRESH)
+        desk.store.begin(desk.sign_in._account, 0.2)  # and nothing is ever heard of it
+
+        token = desk.sign_in.token()
+
+    assert token == "access-1"
+    assert len(wire.requests) == 1
+
+
 class Forgetful(MemoryTokens):
     """Cannot be reached for the first `failures` times that a renewal ends."""
 
