@@ -73,7 +73,8 @@ class Services:
     def consumer(self) -> Consumer:
         """Return this process's consumer."""
         pace = Pace(self.settings.batch_size, self.settings.batch_wait)
-        return Consumer(self.queue, Awarding(self.database, utc_now), self.dispatch, pace)
+        store = Database(make_engine(self.settings.database_url.get_secret_value(), intake=True))
+        return Consumer(self.queue, Awarding(store, utc_now), self.dispatch, pace)
 
     @cached_property
     def _redis(self) -> redis.Redis:

@@ -22,6 +22,7 @@ from tests.support.bodies import (
     unposted,
     updated,
 )
+from tests.support.failing import refuse_object
 from tests.support.ground import Ground, badge
 from worker.errors import DatabaseUnavailable
 
@@ -187,23 +188,6 @@ def test_a_body_that_the_database_cannot_hold_is_set_aside_alone(own_postgres: G
     assert letters.keys() == {poison, b"junk"}
     assert letters[poison].reason.startswith("body: cannot be kept")
     assert [letter.times for letter in letters.values()] == [1, 1]
-
-
-def refuse_object(ground: Ground, object_id: str) -> None:
-    """Let the database be unable to hold activities about this object."""
-    with ground.engine.begin() as connection:
-        connection.execute(
-            text(
-                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                "RAISE EXCEPTION 'cannot be held' USING ERRCODE = '22000'; END $$"
-            )
-        )
-        connection.execute(
-            text(
-                "CREATE TRIGGER refuse BEFORE INSERT ON activities FOR EACH ROW "
-                f"WHEN (NEW.object_id = '{object_id}') EXECUTE FUNCTION refuse()"
-            )
-        )
 
 
 def test_an_address_that_comes_makes_waiting_awards_pending(ground: Ground) -> None:

@@ -44,6 +44,13 @@ class Rows:
         )
         return f"unnest({arrays}) AS {self.name}({', '.join(self.columns)})"
 
+    def among(self, dialect: Dialect) -> str:
+        """Return what says, after a value, that it is among those of the one column that there is."""
+        (column, kind) = next(iter(self.columns.items()))
+        if dialect.name == "sqlite":
+            return f"IN (SELECT {column} FROM {self.source(dialect)})"
+        return f"= ANY(CAST(:{self.name}_{column} AS {kind}[]))"
+
     def bind(self, dialect: Dialect, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
         """Return the parameters that hold these rows."""
         if dialect.name == "sqlite":

@@ -56,7 +56,8 @@ class Batch(Decisions):
         RULES.share(self.connection)
         missing = (
             "INSERT INTO users (user_id) "
-            f"SELECT user_id FROM {_IDS.source(self.dialect)} WHERE true ON CONFLICT DO NOTHING"
+            f"SELECT user_id FROM {_IDS.source(self.dialect)} "
+            "WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = ids.user_id) ON CONFLICT DO NOTHING"
         )
         ids = _IDS.bind(self.dialect, [(user_id,) for user_id in user_ids])
         state = "SELECT version, swept_to FROM rulebook"
@@ -82,25 +83,20 @@ class Batch(Decisions):
         sql = f"WITH locked AS ({self._locking(_USER)}) SELECT {_USER} FROM locked"
         parameters = self._ids(user_ids)
         if wanted is not None:
-            sql += f" WHERE user_id IN (SELECT user_id FROM {_WANTED.source(self.dialect)})"
+            sql += f" WHERE user_id {_WANTED.among(self.dialect)}"
             parameters |= _WANTED.bind(self.dialect, [(user_id,) for user_id in sorted(wanted)])
         rows = self.connection.execute(self._instants(sql, *_INSTANTS), parameters)
         return {row.user_id: _user(row) for row in rows}
 
     def users(self, user_ids: Collection[str]) -> dict[str, User]:
         """Return users that are locked already."""
-        ids = _IDS.source(self.dialect)
-        sql = f"SELECT {_USER} FROM users WHERE user_id IN (SELECT user_id FROM {ids})"
+        sql = f"SELECT {_USER} FROM users WHERE user_id {_IDS.among(self.dialect)}"
         rows = self.connection.execute(self._instants(sql, *_INSTANTS), self._ids(sorted(user_ids)))
         return {row.user_id: _user(row) for row in rows}
 
     def _locking(self, columns: str) -> str:
         lock = "" if self._sqlite else "FOR NO KEY UPDATE"
-        ids = _IDS.source(self.dialect)
-        return (
-            f"SELECT {columns} FROM users "
-            f"WHERE user_id IN (SELECT user_id FROM {ids}) ORDER BY user_id {lock}"
-        )
+        return f"SELECT {columns} FROM users WHERE user_id {_IDS.among(self.dialect)} ORDER BY user_id {lock}"
 
     def _ids(self, user_ids: Iterable[str]) -> dict[str, Any]:
         return _IDS.bind(self.dialect, [(user_id,) for user_id in user_ids])
