@@ -32,7 +32,7 @@ $server = parse_url(getenv('REDIS_URL') ?: 'redis://127.0.0.1:6379');
 $redis = new Redis();
 $redis->connect($server['host'], $server['port'] ?? 6379, 5.0);
 if (isset($server['pass'])) {
-    $redis->auth(urldecode($server['pass']));
+    $redis->auth(array_map('urldecode', array_filter([$server['user'] ?? '', $server['pass']])));
 }
 
 $published = publish($redis, [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import secrets
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import make_url
 
 from tests.support import node
 from tests.support.ports import free_port
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from tests.support.rabbitmq import RabbitMQ
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "publishing.md"
 EXAMPLES = ROOT / "examples" / "publishers"
 BY_CLIENT_OF_REDIS = ["with_redis.sh", "with_redis.php", "with_redis.mjs", "with_redis.py"]
 BY_CLIENT_OF_RABBITMQ = ["with_rabbitmq.php", "with_rabbitmq.mjs"]
@@ -91,11 +95,23 @@ def _assert_published(url: str) -> None:
     assert len({document["id"] for document in documents}) == 2
 
 
-@pytest.mark.parametrize("name", ON_REDIS)
-def test_an_example_publishes_on_redis_streams(name: str, redis_url: str) -> None:
-    ended = _run(name, redis_url)
+@pytest.fixture
+def restricted_url(redis_url: str, redis_client: redis.Redis) -> Iterator[str]:
+    """The address of Redis with a user who may do what the docs say that a publisher needs."""
+    rights = re.search(r"`ACL SETUSER lms on >password (.*)`", DOCS.read_text("utf-8"))
+    assert rights is not None
+    name = f"lms-{secrets.token_hex(4)}"
+    redis_client.execute_command("ACL", "SETUSER", name, "on", ">p@ss", *rights[1].split())  # type: ignore[no-untyped-call]
+    yield make_url(redis_url).set(username=name, password="p@ss").render_as_string(hide_password=False)
+    redis_client.execute_command("ACL", "DELUSER", name)  # type: ignore[no-untyped-call]
 
-    assert (ended.returncode, ended.stdout) == (0, "2 events published\n"), ended.stderr
+
+@pytest.mark.parametrize("name", ON_REDIS)
+def test_an_example_publishes_on_redis_streams(name: str, redis_url: str, restricted_url: str) -> None:
+    ended = _run(name, restricted_url)
+
+    assert ended.returncode == 0, ended.stderr
+    assert "2 events published" in ended.stdout.splitlines()
     _assert_published(redis_url)
 
 
@@ -183,7 +199,7 @@ def test_every_example_is_run_here() -> None:
 
 @pytest.mark.parametrize("name", sorted({path.name for path in EXAMPLES.iterdir() if path.is_file()}))
 def test_the_docs_hold_an_example_word_for_word(name: str) -> None:
-    docs = (ROOT / "docs" / "publishing.md").read_text("utf-8")
+    docs = DOCS.read_text("utf-8")
     language = {"sh": "sh", "php": "php", "mjs": "js", "py": "python"}[name.rpartition(".")[2]]
 
     assert f"`examples/publishers/{name}`" in docs
