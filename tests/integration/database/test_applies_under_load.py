@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import random
 import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.support.bodies import enrolled, met
 from tests.support.ground import Ground, badge, definitions, now, read
 from tests.support.running import Running
+from worker.adapters.database.store import Database
 from worker.applying import apply
 from worker.awarding import Awarding
 from worker.reevaluation import backfill
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from worker.adapters.database.batch import Batch
 
 APPLIES, CONSUMERS, PEOPLE = 40, 4, 24
-BATCH = 3
+BATCH = 2
+LONGEST_COMMIT = 0.05  # seconds
 
 
 def new_badge(number: int) -> dict[str, Any]:
@@ -38,8 +44,18 @@ def happenings(number: int) -> list[list[bytes]]:
     return [bodies[consumer::CONSUMERS] for consumer in range(CONSUMERS)]
 
 
+class Far(Database):
+    """A database whose commits take their time, as over a network: the more of them are under way at once."""
+
+    @contextmanager
+    def batch(self) -> Iterator[Batch]:
+        with super().batch() as batch:
+            yield batch
+            time.sleep(random.random() * LONGEST_COMMIT)  # noqa: S311 # chance is what is wanted
+
+
 def consume(ground: Ground, start: threading.Barrier, rounds: Sequence[list[bytes]]) -> None:
-    awarding = Awarding(ground.database, now)
+    awarding = Awarding(Far(ground.engine), now)
     for bodies in rounds:
         start.wait()
         for first in range(0, len(bodies), BATCH):
