@@ -2,11 +2,12 @@
 # Publishes two events over Redis Streams. Needs redis-cli or valkey-cli from version 7 on (Debian: redis-tools).
 set -eu
 
-redis=${REDIS_URL:-redis://127.0.0.1:6379}
+url=${REDIS_URL:-redis://127.0.0.1:6379}
+cli=$(command -v redis-cli || command -v valkey-cli)
 
-# With -e, redis-cli fails where Redis did not answer with the id of an entry. Then publish the event again.
+# With -e it fails where Redis did not answer with the id of an entry. Then publish the event again.
 publish() {
-    redis-cli -e -u "$redis" XADD badge-events '*' event "$1" < /dev/null > /dev/null
+    "$cli" -e -u "$url" XADD badge-events '*' event "$1" < /dev/null > /dev/null
 }
 
 id() {
