@@ -6,12 +6,12 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
-from rich.text import Text
 
+from worker.cli.finding import Finding
+from worker.cli.leftovers import leftovers
 from worker.cli.opening import check_broker_url, open_services, schema_problem
 from worker.cli.options import AsJson
 from worker.cli.output import count, print_json, print_table, printable
@@ -27,20 +27,11 @@ _BROKER_TIMEOUT = 5  # seconds
 _LONGEST_WAIT = 70.0  # seconds for the rate limit to have room: a window and a little
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `mend` says what to do where it is wrong."""
-
-    what: str
-    ok: bool
-    detail: str
-    mend: str | None = None
-
-
 def doctor(as_json: AsJson = False) -> None:
     """Check settings, database, event queue, task broker, Redis, each issuer's sign-in and each badge class.
 
-    Says what is wrong and how to mend it; exit code 1 if anything is. Its calls to a provider count for the
+    Says what is wrong and how to mend it; exit code 1 if anything is. Warns of awards whose issuer or badge
+    is there no more. Its calls to a provider count for the
     issuer's rate limit.
     """
     findings = list(_examine())
@@ -48,13 +39,9 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"ok": ok, "checks": findings})
     else:
-        print_table("badge-worker doctor", ("what", "", "found", "how to mend it"), map(_cells, findings))
+        rows = [finding.cells() for finding in findings]
+        print_table("badge-worker doctor", ("what", "", "found", "how to mend it"), rows)
     raise typer.Exit(0 if ok else 1)
-
-
-def _cells(finding: Finding) -> tuple[object, ...]:
-    mark = Text("ok", style="green") if finding.ok else Text("wrong", style="bold red")
-    return finding.what, mark, finding.detail, finding.mend or ""
 
 
 def _examine() -> Iterator[Finding]:
@@ -70,6 +57,8 @@ def _examine() -> Iterator[Finding]:
     yield _look("task broker", lambda: _broker(here), "start it, or mend BADGE_WORKER_BROKER_URL")
     redis = _look("Redis", lambda: _redis(here), "start it, or mend BADGE_WORKER_REDIS_URL")
     yield redis
+    if database.ok:
+        yield from leftovers(here)
     if database.ok and redis.ok:
         yield from _issuers(here)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Table
 
-from tests.support import commands
+from tests.support import bodies, commands
 from tests.support.ground import Ground, badge, definitions, read
 from tests.support.ports import free_port
+from worker.adapters.database import schema
 from worker.adapters.queues import RedisStreamQueue
 from worker.applying import apply
 from worker.cli import diagnosis
@@ -196,6 +200,109 @@ def test_settings_that_cannot_be_read_are_all_there_is_to_say(
     assert code == 1
     assert list(found) == ["configuration"]
     assert found["configuration"]["detail"].startswith("BADGE_WORKER_BATCH_SIZE: ")
+
+
+# Awards whose issuer or badge is there no more
+
+
+def _award(ground: Ground, state: str) -> None:
+    """Let Ada have badge `one` of issuer `academy`, which was called before."""
+    commands.run("doctor")
+    ground.ingest(bodies.enrolled(1, "ada"))
+    ground.set_awards(state=state, assertion_id="A1")
+
+
+def _forget(ground: Ground, *tables: Table) -> None:
+    """Take issuers or badges out of force behind everybody's back."""
+    with ground.engine.begin() as connection:
+        for table in tables:
+            connection.execute(table.delete())
+
+
+@pytest.mark.parametrize("state", ["waiting", "pending", "issuing", "failed", "revoking"])
+def test_awards_that_wait_for_an_issuer_that_is_gone_are_wrong(whole: Ground, state: str) -> None:
+    _award(whole, state)
+    _forget(whole, schema.issuers)
+
+    code, found = _examine()
+
+    assert code == 1
+    told = found["awards of issuer academy"]
+    assert (told["ok"], told["warning"]) == (False, False)
+    assert told["detail"] == "not in force, and 1 award cannot be issued or revoked without it"
+    assert "badge-worker badges apply" in told["mend"]
+
+
+@pytest.mark.parametrize(("state", "warned"), [("issued", True), ("revoked", False)])
+def test_settled_awards_of_an_issuer_that_is_gone_are_worth_a_warning(
+    whole: Ground, state: str, warned: bool
+) -> None:
+    _award(whole, state)
+    _forget(whole, schema.issuers)
+
+    code, found = _examine()
+
+    assert code == 0
+    told = found.get("awards of issuer academy")
+    assert (told is not None and told["warning"]) == warned
+
+
+def test_awards_of_a_badge_that_is_gone_are_wrong(whole: Ground) -> None:
+    _award(whole, "issued")
+    _forget(whole, schema.badges)
+
+    code, found = _examine()
+
+    assert code == 1
+    assert found["awards of badge one"]["detail"] == "1 award of a badge that is not in the database"
+
+
+def test_what_the_badges_file_does_not_have_any_more_is_warned_of(
+    whole: Ground, provider: str, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _award(whole, "issued")
+    file = bare / "badges.json"
+    other = {"provider": "badgr", "url": provider}
+    file.write_text(json.dumps({"issuers": {"other": other}, "badges": {"new": badge(COMPLETED)}}))
+    monkeypatch.setenv("BADGE_WORKER_BADGES_FILE", str(file))
+
+    code, found = _examine()
+    table = commands.run("doctor")
+
+    assert code == 0
+    warned = {what: each for what, each in found.items() if each["warning"]}
+    assert list(warned) == ["awards of issuer academy", "awards of badge one"]
+    assert {each["ok"] for each in warned.values()} == {True}
+    assert all("does not have it any more" in each["detail"] for each in warned.values())
+    assert table.out.count(" warning ") == 2
+
+
+def test_what_the_badges_file_has_is_not_warned_of(
+    whole: Ground, provider: str, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _award(whole, "issued")
+    file = bare / "badges.json"
+    academy = {"provider": "badgr", "url": provider}
+    file.write_text(json.dumps(definitions({"one": badge(ENROLLED, issued=True)}, academy=academy)))
+    monkeypatch.setenv("BADGE_WORKER_BADGES_FILE", str(file))
+
+    code, found = _examine()
+
+    assert (code, [what for what, each in found.items() if each["warning"]]) == (0, [])
+
+
+def test_a_badges_file_that_cannot_be_read_is_warned_of(
+    whole: Ground, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del whole
+    file = bare / "badges.yaml"
+    file.write_text("badges: {one: {}}")
+    monkeypatch.setenv("BADGE_WORKER_BADGES_FILE", str(file))
+
+    code, found = _examine()
+
+    assert (code, found["badges file"]["warning"]) == (0, True)
+    assert found["badges file"]["mend"] == f"run `badge-worker badges check {file}`"
 
 
 # The rate limit

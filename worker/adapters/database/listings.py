@@ -65,6 +65,23 @@ class BadgeRow:
     awards: int
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How many awards of one badge at one issuer are in one state."""
+
+    issuer: str | None
+    badge_id: str
+    state: str
+    awards: int
+
+
+def places(connection: Connection) -> list[Place]:
+    """Return where awards are, and how many of them."""
+    where = (awards.c.issuer, awards.c.badge_id, awards.c.state)
+    rows = connection.execute(select(*where, func.count()).group_by(*where).order_by(*where[:2]))
+    return [Place(*row) for row in rows]
+
+
 def list_awards(connection: Connection, wanted: AwardFilter) -> list[AwardRow]:
     """Return awards, in the order they were decided."""
     return [_award(row) for row in connection.execute(_awards(wanted))]

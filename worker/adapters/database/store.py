@@ -21,7 +21,7 @@ from worker.adapters.database import (
 )
 from worker.adapters.database.alone import Work, alone, at_work
 from worker.adapters.database.batch import Batch
-from worker.adapters.database.listings import AwardFilter, BadgeRow, DeadLetter, HistoryRow
+from worker.adapters.database.listings import AwardFilter, BadgeRow, DeadLetter, HistoryRow, Place
 from worker.adapters.database.rules import Backfill, RulesChange, Sweep
 from worker.adapters.database.schema import badges, issuers
 from worker.awards import Asked, AwardRow, Call, Ending, LeasedAward, LeasedRevocation, Which
@@ -237,6 +237,11 @@ class Database:
         """Return how many awards are in each state."""
         with engine.reading(self.engine) as connection:
             return listings.count_awards(connection)
+
+    def places(self) -> list[Place]:
+        """Return where awards are: how many of each badge at each issuer, by state."""
+        with engine.reading(self.engine) as connection:
+            return listings.places(connection)
 
     def retry(self, wanted: AwardFilter) -> list[tuple[str, str]]:
         """Put failed awards back; return them as (user, badge)."""
