@@ -49,6 +49,7 @@ def test_a_request_says_who_calls_and_that_it_wants_json() -> None:
         send(wire)
 
     assert wire.header("accept") == "application/json"
+    assert wire.header("accept-encoding") == "identity"
     assert wire.header("user-agent") == f"badge-worker/{__version__}"
     assert wire.header("authorization") == "Bearer a-token"
     assert wire.header("connection") == "close"

@@ -131,6 +131,7 @@ class Http:
         headers: dict[bytes | str, bytes | str] = {
             # Without it the provider answers application/ld+json (facts/badgr-api.md section 1, point 10).
             "Accept": "application/json",
+            "Accept-Encoding": "identity",  # without it a proxy may answer in any encoding that it likes
             "User-Agent": f"badge-worker/{__version__}",
             "Connection": "close",
         }
