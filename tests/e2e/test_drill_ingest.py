@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.drills.ingest import Drill, Plan
+from tests.support.drill_storm import Weather
 from tests.support.restartable import servers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SHORT = Plan(
-    events=4000, kills=2, postgres_restarts=1, valkey_restarts=1, pause=(0.2, 0.6), aged=True, longest=150.0
+    events=4000,
+    weather=Weather(kills=2, postgres_restarts=1, valkey_restarts=1, pause=(0.2, 0.6)),
+    aged=True,
+    longest=150.0,
 )
 
 
