@@ -24,7 +24,9 @@ def test_an_award_that_was_undone_with_its_batch_is_made_after_all(own_postgres:
         posted(6, "ada", "p4"),
     ]
 
-    done = own_postgres.awarding().ingest([*earning, *finding, posted(7, "bob", "poison")])
+    failing = [unposted(7, "ada", "p3"), posted(7, "bob", "poison")]
+
+    done = own_postgres.awarding().ingest([*earning, *finding, *failing])
 
     assert (done.awards, done.dead) == (1, 1)
     assert own_postgres.states() == {"ada": "earned"}

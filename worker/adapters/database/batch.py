@@ -57,7 +57,8 @@ class Batch(Decisions):
         missing = (
             "INSERT INTO users (user_id) "
             f"SELECT user_id FROM {_IDS.source(self.dialect)} "
-            "WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = ids.user_id) ON CONFLICT DO NOTHING"
+            "WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = ids.user_id) "
+            "ORDER BY user_id ON CONFLICT DO NOTHING"
         )
         ids = _IDS.bind(self.dialect, [(user_id,) for user_id in user_ids])
         state = "SELECT version, swept_to FROM rulebook"
