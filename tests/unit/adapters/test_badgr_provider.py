@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import structlog.testing
 
-from tests.unit.adapters.wire import Wire, answers, envelope, hangs_up, problem
+from tests.unit.adapters.wire import Wire, answers, envelope, hangs_up, problem, response
 from worker.adapters.badgr.provider import BadgrProvider
 from worker.adapters.badgr.sign_in import Credentials
 from worker.adapters.permits import MemoryPermits, RateLimit
@@ -29,6 +29,7 @@ from worker.errors import (
 )
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Sequence
 
     from tests.unit.adapters.wire import Script
@@ -498,7 +499,14 @@ def test_a_service_that_knows_none_of_our_paths_is_found_out() -> None:
             provider.badgeclass_exists("class-1")
 
 
+def repeats(connection: socket.socket) -> None:
+    """Say what was sent with it, as some services do."""
+    told = {"error": "Bearer ready-made is no good", "error_description": "s3cret-password ready-made"}
+    connection.sendall(response(400, told))
+
+
 FAILURES = [
+    repeats,
     answers(
         400, problem("bad request", {"recipient": {"identity": [f"{ANN} is blocked."]}}, [f"And {BOB}."])
     ),

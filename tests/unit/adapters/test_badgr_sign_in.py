@@ -255,6 +255,27 @@ def test_a_throttled_sign_in_stops_the_issuer_as_long_as_it_says() -> None:
 
 
 @pytest.mark.parametrize(
+    ("credentials", "secret"),
+    [
+        (PASSWORD, "s3cret-password"),
+        (Credentials(username="ann", password='s3"cr3t ä'), "cr3t"),
+        (REFRESH, "refresh-0"),
+        (CLIENT, "s3cret-client"),
+    ],
+    ids=["password", "odd-password", "refresh-token", "client"],
+)
+def test_a_service_that_repeats_what_it_refuses_is_not_quoted(credentials: Credentials, secret: str) -> None:
+    said = credentials.password or secret
+    told = {"error": "invalid_grant", "error_description": f"{said} is not right"}
+
+    with Wire(answers(400, told)).listening() as wire, pytest.raises(SignInRefused) as caught:
+        Desk(wire, credentials).sign_in.token()
+
+    assert secret not in str(caught.value)
+    assert "<secret> is not right" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "script",
     [
         answers(500, "<h1>Server Error</h1>"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from worker.adapters.badgr.deadline import Deadline
-from worker.adapters.badgr.errors import retry_after
+from worker.adapters.badgr.errors import retry_after, went_well
 from worker.errors import LimiterUnavailable, Unreachable
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Calls:
         answer = self._call(permit, request, deadline, token)
         log.debug("badgr.called", issuer=self.issuer, method=request.method, status=answer.status)
         self._heed(answer)
-        return answer
+        return answer if went_well(answer) else answer.without(token)
 
     def _call(self, permit: Permit, request: Request, deadline: Deadline, token: str | None) -> Answer:
         end = permit.answered

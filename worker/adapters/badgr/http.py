@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 # What a list call of 50 addresses answers is some 100 KB; nobody sends so much more for a good reason.
 _MOST_BYTES = 32 * 1024 * 1024
+
+# A shorter one is a word like any other, and nothing is given away by it.
+_SHORTEST_SECRET, _BLOT = 4, b"<secret>"
 
 # What fails before the first byte of the request is on its way, beside the errors of our own backend. Their
 # text is not ours and may hold a header.
@@ -70,6 +73,14 @@ class Answer:
             return json.loads(self.body)
         except (ValueError, RecursionError):  # nobody nests a thousand deep for a good reason
             return None
+
+    def without(self, *secrets: str | None) -> Answer:
+        """Return it with our own secrets blotted out: what a service says of a failure is kept and logged."""
+        body = self.body
+        for secret in secrets:
+            if secret and len(secret) >= _SHORTEST_SECRET:
+                body = body.replace(secret.encode(), _BLOT).replace(json.dumps(secret)[1:-1].encode(), _BLOT)
+        return replace(self, body=body)
 
 
 class Http:

@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 _SCOPE = "rw:profile rw:issuer rw:backpack"  # what the connector asks for (facts/badgr-api.md section 2)
 _LASTS = 3600.0  # seconds that a token is believed to last when its sign-in does not say
+_SECRETS = ("password", "refresh_token", "client_secret")
 _SPARE = 0.9  # the part of its life for which a token is used
 _LONGEST = 10 * 365 * 24 * 3600.0  # seconds; tokens of single issuers last a century
 _REFUSED_FOR = 3600.0  # seconds for which a refused refresh token is not tried again
@@ -165,7 +166,8 @@ class SignIn:
             raise self._transient(error) from None
         if not went_well(answer):
             self._note_refusal(answer, form)
-            raise self._failure(answer)
+            secrets = [(form or {}).get(name) for name in _SECRETS]
+            raise self._failure(answer.without(*secrets))
         log.info("badgr.signed_in", issuer=self._calls.issuer)
         return _tokens(answer)
 
