@@ -431,13 +431,22 @@ def test_to_leave_a_queue_that_cannot_be_reached_is_no_error(tmp_path: Path) -> 
     assert [line["event"] for line in logs] == ["queue.close_failed"]
 
 
+def test_who_only_published_leaves_without_a_word(redis_url: str, redis_client: redis.Redis) -> None:
+    """A publisher may be allowed no more than XADD."""
+    publisher = RedisStreamQueue(redis_url)
+    publisher.publish([b"1"])
+
+    assert not commands_during(redis_client, publisher.close)
+
+
 def test_a_full_broker_is_an_unavailable_queue_and_loses_nothing(tmp_path: Path) -> None:
     with start_valkey(tmp_path, persistent=False) as valkey, connect(valkey.url) as client:
         consumer = RedisStreamQueue(valkey.url)
         consumer.publish([b"1"])
         client.config_set("maxmemory", "1")
-        with pytest.raises(QueueUnavailable, match="maxmemory"):
-            consumer.publish([b"2"])
+        with pytest.raises(QueueUnavailable, match="maxmemory") as refused:
+            consumer.publish([b"2 ada@example.org"])
+        assert "ada" not in str(refused.value)  # the client quotes what it sent
         client.config_set("maxmemory", "0")
 
         assert bodies(consumer.read(10, wait=0)) == [b"1"]

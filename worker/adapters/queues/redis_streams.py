@@ -85,11 +85,13 @@ class RedisStreamQueue:
         self._min_idle, self._stale_after = min_idle, stale_after
         self._held = Held(self._touch, refresh_every)
         self._next_tidying = 0.0
+        self._reads = False
         self._next_look = time.monotonic() + self._min_idle
 
     def read(self, limit: int, wait: float) -> Sequence[Message]:
         """Return up to `limit` messages; empty-handed, wait up to `wait` seconds for the first."""
         deadline = time.monotonic() + wait
+        self._reads = True
         with self._letting_go_on_failure():
             messages = self._take(limit, wait)
             while not messages and (left := deadline - time.monotonic()) > 0:
@@ -146,6 +148,9 @@ class RedisStreamQueue:
         Never raises: if the queue cannot be reached, they get it after `min_idle`.
         """
         self._held.stop()
+        if not self._reads:
+            self._redis.close()
+            return
         try:
             self._touch(self._held.ids(), idle_ms=ABANDONED_MS)
             self._remove_empty_consumers(self.name)
@@ -241,7 +246,12 @@ def _reaching_redis() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
-        raise QueueUnavailable(str(error)) from error
+        raise QueueUnavailable(_said(error)) from None
+
+
+def _said(error: redis.RedisError) -> str:
+    """Return the server's words alone: the client quotes the command too, which holds a part of the event."""
+    return str(error).rsplit(" of pipeline caused error: ", 1)[-1]
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
