@@ -5,6 +5,7 @@ One thread, one batch at a time. Nothing is undone: after an exception it is to 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -76,7 +77,7 @@ class MemoryStore:
         return {user_id: list(self._blocks[user_id]) for user_id in user_ids if user_id in self._blocks}
 
     def merge(self, news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]) -> list[Moved]:
-        """Merge news of activities, and return every count of a marked kind of which something moved."""
+        """Merge news of activities, and return the counts that may decide something."""
         moved: dict[_Slot, _Move] = {}
         activities = self._activities
         for each in news:
@@ -87,10 +88,15 @@ class MemoryStore:
                 was, since = known and _since(known), _since(told)
                 if was != since:
                     self._count(told, since, moved)
-        return [
-            Moved(*slot, move.old, len(self._live[slot]), move.since, move.until)
-            for slot, move in moved.items()
-        ]
+        return [found for slot, move in moved.items() if (found := self._told(slot, move, marks[slot[1]]))]
+
+    def _told(self, slot: _Slot, move: _Move, marked: Marks) -> Moved | None:
+        """Return what moved if it passed a mark."""
+        new = len(self._live[slot])
+        passed = bisect_right(marked.thresholds, move.old) < bisect_right(marked.thresholds, new)
+        if passed or (marked.enough is not None and move.since is not None and new >= marked.enough):
+            return Moved(*slot, move.old, new, move.since, move.until)
+        return None
 
     def _count(self, told: ActivityNews, since: datetime | None, moved: dict[_Slot, _Move]) -> None:
         """Let an activity count since an instant, or no more."""

@@ -48,6 +48,11 @@ def print_json(document: object) -> None:
     print(json.dumps(document, ensure_ascii=False, indent=2, default=_as_json))
 
 
+def json_line(value: object) -> str:
+    """Return a value as JSON in one line."""
+    return json.dumps(value, ensure_ascii=False, default=_as_json)
+
+
 def print_json_list(items: Iterable[object]) -> None:
     """Print a list as one JSON document, each item as it comes: a list may be longer than memory."""
     before = "["

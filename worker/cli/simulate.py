@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,8 @@ from rich.progress import MofNCompleteColumn, SpinnerColumn
 from worker.cli.options import AsJson, RowLimit
 from worker.cli.output import (
     count,
-    fields_of,
+    json_line,
     print_first,
-    print_json,
     print_table,
     printable,
     progress,
@@ -153,7 +152,7 @@ def _tell(
     by_badge = Counter(award.badge_id for award in found.awards)
     people = {badge_id: by_badge[badge_id] for badge_id in definitions.badges}
     if as_json:
-        print_json(_taken_in(found, at) | {"badges": people, "awards": found.awards})
+        _print_document(_taken_in(found, at) | {"badges": people}, {"awards": found.awards})
         return
     rows = [(badge_id, definitions.badges[badge_id].title, number) for badge_id, number in people.items()]
     print_table(f"Badges: {len(rows)}", ("badge", "title", "people"), rows)
@@ -168,7 +167,12 @@ def _tell_difference(
 
     found = difference(before, after)
     if as_json:
-        print_json(_taken_in(after, at) | fields_of(found))
+        lists: dict[str, Sequence[object]] = {
+            "gained": found.gained,
+            "lost": found.lost,
+            "moved": found.moved,
+        }
+        _print_document(_taken_in(after, at) | {"unchanged": found.unchanged}, lists)
         return
     print_table("Badges that differ", ("badge", "gained", "lost", "at another time"), _by_badge(found))
     _print_awards("Gained", found.gained, limit)
@@ -179,6 +183,15 @@ def _tell_difference(
     )
     print(f"{count(found.unchanged, 'award')} would be the same")
     _say_what_was_taken_in(after)
+
+
+def _print_document(head: Mapping[str, object], lists: Mapping[str, Sequence[object]]) -> None:
+    """Print one JSON document, of the lists an item a line: they are long, and indenting them is slow."""
+    parts = [f"  {json_line(name)}: {json_line(value)}" for name, value in head.items()]
+    for name, items in lists.items():
+        lines = ",\n".join(f"    {json_line(item)}" for item in items)
+        parts.append(f"  {json_line(name)}: [\n{lines}\n  ]" if lines else f"  {json_line(name)}: []")
+    print("{\n" + ",\n".join(parts) + "\n}")
 
 
 def _by_badge(found: Difference) -> list[tuple[str, int, int, int]]:
