@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import amqp
@@ -271,6 +271,22 @@ def test_a_queue_as_it_should_be_is_nothing_to_speak_of(open_consumer: Open) -> 
     assert logs == []
 
 
+def test_a_queue_that_is_there_needs_no_leave_to_make_one(
+    open_consumer: Open, amqp_url: str, rabbitmq_server: RabbitMQ
+) -> None:
+    open_consumer().publish([b"1"])
+    rabbitmq_server.control("add_user", "reader", "secret")
+    try:
+        rabbitmq_server.control("set_permissions", "reader", "^$", ".*", ".*")
+        with closing(open_queue(amqp_url.replace("guest:guest", "reader:secret"))) as queue, logged() as logs:
+            queue.publish([b"2"])
+            wait_until(lambda: queue.read(2, wait=0.1))
+    finally:
+        rabbitmq_server.control("delete_user", "reader")
+
+    assert logs == []
+
+
 def test_to_look_at_the_backlog_makes_no_queue(open_consumer: Open, name: str, channel: amqp.Channel) -> None:
     assert open_consumer().backlog() == 0
     with pytest.raises(amqp.NotFound):
@@ -293,6 +309,13 @@ def test_a_busy_consumer_is_sent_no_more_than_it_asked_for(
 
     assert left == 90
     assert consumer.backlog() == 97
+
+
+def test_a_consumer_may_ask_for_more_than_the_protocol_has_numbers_for(open_consumer: Open) -> None:
+    consumer = open_consumer()
+    consumer.publish([b"x"])
+
+    assert bodies(consumer.read(100_000, wait=20)) == [b"x"]
 
 
 def test_a_batch_is_acknowledged_in_one_word(open_consumer: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from worker.adapters.queues.link import Link
 
+# The protocol has 16 bits for it.
+WIDEST = 65535
+
 
 class Inbox:
     """One subscription to the queue `name`. Raises the errors of py-amqp; after one it is worth nothing.
@@ -66,11 +69,12 @@ class Inbox:
 
     def _ask_for(self, limit: int) -> None:
         """Let the broker send so many more. It never changes the window of a subscription: make a new one."""
-        if len(self._given) + limit <= self._window:
+        window = min(len(self._given) + limit, WIDEST)
+        if window <= self._window:
             return
         if self._subscription is not None:
             self._channel.basic_cancel(self._subscription)
-        self._window = len(self._given) + limit
+        self._window = window
         self._channel.basic_qos(0, self._window, a_global=False)
         self._subscription = self._channel.basic_consume(self._name, callback=self._on_message)
 
