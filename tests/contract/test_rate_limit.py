@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 from worker.adapters.badgr import BadgrProvider, Credentials
 from worker.adapters.permits import RateLimit, RedisPermits
-from worker.adapters.tokens import RedisTokens
+from worker.adapters.tokens import MemoryTokens, RedisTokens
 from worker.awards import Grant
 from worker.errors import TransientError
 from worker.sandbox import SandboxOptions, SeedBadgeClass, running
@@ -48,9 +48,27 @@ def test_who_waits_for_permits_is_never_told_that_they_were_too_many(redis_clien
     assert Counter(call["status"] for call in calls) == {200: 1, 201: THREADS * CALLS}
 
 
-def award(provider: BadgrProvider, name: str) -> None:
+def test_a_redis_that_is_emptied_on_the_way_lets_no_second_limit_out(redis_client: redis.Redis) -> None:
+    options = SandboxOptions(rate_limit="20/5s", badgeclasses=[SeedBadgeClass(CLASS, "First", "issuer-1")])
+    limits = {"academy": RateLimit(20, 5.0, deadline=1.0)}
+    with running(options) as url:
+        tokens = MemoryTokens()  # so that what is lost is the rate limit alone
+        permits = RedisPermits(redis_client, limits, called_before=lambda _: bool(tokens.access(account)))
+        password = Credentials(username="academy", password="any")
+        account = password.account("academy", url)
+        provider = BadgrProvider("academy", url, password, permits, tokens, 1.0)
+        award(provider, "before", 14)
+        redis_client.flushdb()
+        award(provider, "after", 10)
+        with urlopen(f"{url}/sandbox/calls") as answer:  # noqa: S310 - our own sandbox
+            calls = json.load(answer)
+
+    assert Counter(call["status"] for call in calls) == {200: 1, 201: 24}
+
+
+def award(provider: BadgrProvider, name: str, calls: int = CALLS) -> None:
     made = 0
-    while made < CALLS:
+    while made < calls:
         grant = Grant(f"{name}-{made}@example.org", datetime(2026, 1, 31, tzinfo=UTC))
         try:
             provider.issue(CLASS, [grant], lambda: None)
