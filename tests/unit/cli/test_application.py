@@ -29,6 +29,8 @@ COMMANDS = [
     "events",
     "awards",
     "dead-letters",
+    "explain",
+    "simulate",
     "doctor",
     "db",
 ]
