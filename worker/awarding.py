@@ -81,13 +81,15 @@ class Awarding:
                 event = parse_event(body, now)
             except InvalidEvent as error:
                 read.broken.append((body, str(error)))
-                log.warning("event.refused", reason=str(error))
                 continue
             if isinstance(event, UnknownEvent):
                 read.unknown[event.type] = read.unknown.get(event.type, 0) + 1
             else:
                 _warn_of_disagreement(event)
                 read.events.append((body, news_of(event)))
+        if read.broken:
+            # One line a batch: the dead letters say the rest, and a flood of junk must not become one of lines.
+            log.warning("event.refused", events=len(read.broken), reason=read.broken[0][1])
         return read
 
     def commit(self, read: ReadBatch) -> Ingested:

@@ -40,8 +40,8 @@ class Scope(StrEnum):
     ANONYMOUS = "ANONYMOUS"
 
 
-def _as_text(value: str | int) -> str:
-    text = str(value)
+def _as_text(number: int) -> str:
+    text = str(number)
     if len(text) > LONGEST_ID:
         raise ValueError(f"at most {LONGEST_ID} characters, please")
     return text
@@ -65,7 +65,11 @@ if TYPE_CHECKING:  # what they are once parsed
     Id = str
     Time = datetime
 else:
-    Id = Annotated[_IdText | Annotated[int, Field(strict=True)], AfterValidator(_as_text)]
+    # From left to right: nearly all ids are text, which then is asked nothing in Python.
+    Id = Annotated[
+        _IdText | Annotated[int, Field(strict=True), AfterValidator(_as_text)],
+        Field(union_mode="left_to_right"),
+    ]
     Time = Annotated[str, StringConstraints(strict=True, pattern=_RFC3339), AfterValidator(_instant)]
 _Name = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[^\x00]+$")]
 _Flag = Annotated[bool, Field(strict=True)]
@@ -289,6 +293,7 @@ _SAID = {
     "union_tag_not_found": "type: missing; an event names its type, such as post.created.v1",
     "model_attributes_type": "body: not a JSON object, but an event is one CloudEvents document",
 }
+_ID_WAYS = {"constrained-str", "function-after[_as_text(), int]"}
 _TAGS = re.compile(r"^(?:[a-z_]+\.)+v1$")
 # What pydantic says of our two-way ids and our time, in words that a publisher can use.
 _PATTERNS = {
@@ -308,7 +313,9 @@ def _sentence(error: ValidationError) -> str:
         if detail["type"] == "union_tag_invalid":
             return "type: a non-empty string, please"
         field = _field(detail["loc"])
-        lines.setdefault(field, _said(detail))
+        # Of an id that is neither of two things the first answer is enough; of too long a number, the second.
+        if field not in lines or detail["type"] == "value_error":
+            lines[field] = _said(detail)
     return "; ".join(f"{field}: {said}" for field, said in lines.items())
 
 
@@ -318,7 +325,7 @@ def _field(location: tuple[int | str, ...]) -> str:
     for step in location:
         if isinstance(step, int):
             path += f"[{step}]"
-        elif not (_TAGS.match(step) or step in {"int", "constrained-str"}):
+        elif not (_TAGS.match(step) or step in _ID_WAYS):
             path += f".{step}" if path else step
     return path or "body"
 
@@ -337,4 +344,4 @@ def _said(detail: Any) -> str:
 
 
 def _is_id(location: tuple[int | str, ...]) -> bool:
-    return any(step in {"int", "constrained-str"} for step in location)
+    return any(step in _ID_WAYS for step in location)
