@@ -88,7 +88,7 @@ class Awarding:
                 _warn_of_disagreement(event)
                 read.events.append((body, news_of(event)))
         if read.broken:
-            # One line a batch: the dead letters say the rest, and a flood of junk must not become one of lines.
+            # One line a batch: dead letters say the rest, and a flood of junk must not become one of lines.
             log.warning("event.refused", events=len(read.broken), reason=read.broken[0][1])
         return read
 
