@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 
 from tests.support import bodies, commands
-from tests.support.ground import Ground, badge, definitions
+from tests.support.ground import Ground, Statements, badge, definitions
 from tests.support.ports import free_port
 from worker import reevaluation
+from worker.adapters.badges_file import load_definitions
 from worker.adapters.database.engine import make_engine
 from worker.adapters.queues import RedisStreamQueue
 from worker.adapters.redis_connection import connect
+from worker.cli.badge_changes import changes_to
 from worker.cli.stopping import Stopped
 from worker.errors import DatabaseUnavailable
+from worker.planning import would_gain
 
 ENROLLED = {"lp_enroll": {"learning_path_id": "40"}}
 POSTS = {"social_engagement": {"threshold": 2}}
@@ -168,6 +171,26 @@ def test_a_new_issuer_is_a_change(ground: Ground, bare: Path) -> None:
     ended = commands.run("badges", "plan", _file(bare, one=badge(POSTS)), "--json")
 
     assert ended.json["issuers"] == {"academy": "added"}
+
+
+def test_plan_counts_in_the_database_for_groups_too_and_locks_nobody(ground: Ground, bare: Path) -> None:
+    ground.ingest(*(bodies.posted(n, user, f"post-{n}") for n in range(2) for user in "123"))
+    ground.ingest(bodies.enrolled(1, "1"), bodies.enrolled(1, "4"), bodies.blocked(2, "4"))
+    file = _file(
+        bare,
+        both=badge({"all_of": [ENROLLED, POSTS]}),
+        either=badge({"any_of": [ENROLLED, POSTS]}),
+    )
+    changes = changes_to(ground.database, load_definitions(file))
+
+    planned = commands.run("badges", "plan", file, "--json").json
+    with Statements(ground.engine) as asked:
+        would_gain(ground.database, changes.badges)
+    applied = commands.run("badges", "apply", file, "--yes", "--json").json
+
+    assert {each["badge_id"]: each["would_gain"] for each in planned["changes"]} == {"both": 1, "either": 3}
+    assert applied["new_awards"] == 4
+    assert asked.without("SELECT") == ["BEGIN"] * len(asked.without("SELECT"))  # never one that writes
 
 
 # apply

@@ -172,6 +172,30 @@ def test_a_badge_that_is_gone_from_the_file_is_disabled_and_stays_with_its_holde
     assert set(ground.earned()) == {("ada", "first")}
 
 
+def test_a_changed_badge_keeps_its_holders_and_gains_those_of_the_new_criterion(ground: Ground) -> None:
+    ground.apply(first=enrol("1"))
+    ground.ingest(enrolled(1, "ada", "1"), enrolled(1, "bob", "2"))
+    kept = ground.award("ada", "first")
+
+    ground.apply(first=enrol("2"))
+    ground.ingest(enrolled(2, "eve", "1"))
+
+    assert set(ground.earned()) == {("ada", "first"), ("bob", "first")}
+    assert ground.award("ada", "first") == kept
+
+
+def test_a_badge_that_comes_back_is_not_earned_again_by_who_has_it(ground: Ground) -> None:
+    ground.apply(first=enrol("1"))
+    ground.ingest(enrolled(1, "ada", "1"))
+    ground.apply()
+    ground.ingest(enrolled(1, "bob", "1"))
+
+    ground.apply(first=enrol("1"))
+
+    assert set(ground.earned()) == {("ada", "first"), ("bob", "first")}
+    assert ground.history("ada", "first") == ["decided"]
+
+
 def test_a_badge_that_gains_an_issuer_has_its_earned_awards_issued(ground: Ground) -> None:
     ground.apply(enrol=enrol("1"))
     ground.ingest(
