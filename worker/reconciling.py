@@ -185,14 +185,16 @@ class Reconciling:
             return
         address, badgeclass = award.recipient or assertion.recipient, award.badgeclass or held.badgeclass
         there = self._held_by(badgeclass, address)
-        if award.assertion_id not in there:
+        own = there.get(award.assertion_id or "")
+        if own is None and award.assertion_id not in self._seen:
             self._note(
                 self._difference(DifferenceKind.LOST, award, assertion, "another one is there"),
                 lambda: self._books.adopt(self._issuer_id, award, held),
             )
-        elif not _is_live(there[award.assertion_id]):
+        elif own is not None and not _is_live(own):
             self._foreign(assertion, award, award.badge_id, "the award's own is revoked or has expired")
-        elif (address, badgeclass) != (assertion.recipient, held.badgeclass):  # somebody may have meant it
+        elif own is None or (address, badgeclass) != (assertion.recipient, held.badgeclass):
+            # Somebody may have meant it so.
             detail = "the award's own is at another address, or of another badge class"
             self._note(self._difference(DifferenceKind.DUPLICATE, award, assertion, detail))
         elif assertion.assertion_id in there:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.ground import ISSUER, Ground, now
 from tests.support.outbox import admit, award_due, enrol_badge, make_due, run_out
+from worker.adapters.badgr import holdings
 from worker.adapters.badgr.provider import BadgrProvider
 from worker.adapters.badgr.sign_in import Credentials
 from worker.adapters.database.engine import make_engine
@@ -257,3 +258,21 @@ def test_a_comparison_that_cannot_read_says_so(desk: Desk) -> None:
 
     assert broken.problems == ["HTTP 500, which does not say whether it was done"]
     assert desk.compare().since is None
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["feed", "lists"])
+def test_what_differs_is_found_on_every_page(desk: Desk, monkeypatch: pytest.MonkeyPatch, full: bool) -> None:
+    monkeypatch.setattr(holdings, "_PAGE", 2)
+    last = next(row for row in desk.held() if row["recipient"] == "cid@example.org")
+    first = next(row for row in desk.held() if row["recipient"] == "ada@example.org")
+    for each in (first, last):
+        desk.provider.revoke([(each["entityId"], "by hand")], lambda: None)
+    if full:
+        desk.sign_in(Credentials(token=desk.issuer_token()))
+
+    report = desk.compare(fix=True)
+
+    assert (report.read, report.compared, report.problems) == ("lists" if full else "changes", 3, [])
+    assert {each.user_id for each in report.differences if each.mended} == {"ada", "cid"}
+    pages = desk.calls("class-40/assertions" if full else "assertions/changed")
+    assert len([each for each in pages if each == ("GET", 200)]) == 2

@@ -13,13 +13,16 @@ from tests.support.ground import Ground, badge, now, read
 from tests.support.outbox import make_due, stored
 from worker.adapters.credly import CredlyProvider
 from worker.adapters.database.listings import AwardFilter
+from worker.adapters.database.reconciling import Books
 from worker.adapters.permits import MemoryPermits, RateLimit
 from worker.applying import apply
 from worker.awards import Grant, Which
 from worker.issuing import IssuerConnection, Issuing, dispatch
+from worker.reconciling import Reconciling
 from worker.revoking import Revoking, ask
 from worker.rules.definitions import Badge, Issuer
 from worker.sandbox import SandboxOptions, SeedTemplate, running
+from worker.sandbox.credly import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,3 +238,46 @@ def test_badges_are_revoked_one_by_one(credly: Credly) -> None:
     assert credly.ground.states() == {"ann": "revoked", "bob": "revoked"}
     assert [(each["revoked"], each["revocationReason"]) for each in held] == [(True, "mistake")] * 2
     assert len(credly.ground.database.list_awards(AwardFilter())) == 2
+
+
+# Comparing
+
+
+def compare(credly: Credly) -> list[tuple[str, str | None, bool]]:
+    report = Reconciling(Books(credly.ground.engine), credly.provider, "partner", fix=True).compare()
+    assert (report.read, report.problems) == ("lists", [])
+    return sorted((each.kind.value, each.user_id, each.mended) for each in report.differences)
+
+
+def test_what_is_otherwise_at_credly_is_found_page_by_page_and_mended(
+    credly: Credly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PER_PAGE", 2)
+    credly.enrol("ann", "bob", "cid")
+    credly.dispatch()
+    held = {each["recipient"]: each["entityId"] for each in credly.held()}
+    credly.provider.badges.revoke(held["ann@example.org"], "by hand")
+    badges = f"{credly.url}/v1/organizations/{ORG}/badges"
+    httpx.delete(f"{badges}/{held['bob@example.org']}", auth=("token", "")).raise_for_status()
+
+    found = compare(credly)
+    credly.dispatch()
+    again = compare(credly)
+
+    assert found == [("lost", "bob", True), ("revoked_there", "ann", True)]
+    assert again == []
+    assert credly.ground.states() == {"ann": "revoked", "bob": "issued", "cid": "issued"}
+    live = [each["recipient"] for each in credly.held() if not each["revoked"]]
+    assert sorted(live) == ["bob@example.org", "cid@example.org"]
+
+
+def test_a_badge_that_was_adopted_at_another_address_is_not_lost(credly: Credly) -> None:
+    names = {"first_name": "Ann", "last_name": "Lee"}
+    grant = Grant("moved@example.org", at(2), user_id="ann", **names)  # type: ignore[arg-type] # names are texts
+    credly.provider.issue("archery", [grant], lambda: None)
+    credly.enrol("ann")
+    credly.dispatch()
+
+    assert credly.ground.states() == {"ann": "issued"}
+    assert compare(credly) == []
+    assert len(credly.held()) == 1

@@ -144,6 +144,22 @@ def test_a_second_one_of_a_later_badge_class_is_for_a_person(world: World) -> No
     assert world.provider.assertions("class-new") == (other,)
 
 
+def test_an_award_whose_own_was_read_at_another_address_has_not_lost_it(world: World) -> None:
+    ours = world.adas.assertion_id
+    award_due(world.ground, "cid")
+    world.issue()
+    change(world.ground, ["cid"], assertion_id="elsewhere")
+    world.held("elsewhere", recipient="other@example.org")
+    world.held("X1", "cid")
+
+    found = world.found(fix=True)
+
+    assert ("duplicate", "cid", False) in found
+    assert "lost" not in [kind for kind, *_ in found]
+    assert stored(world.ground, "cid", "assertion_id") == ("elsewhere",)
+    assert stored(world.ground, "ada", "assertion_id") == (ours,)
+
+
 def test_one_at_a_later_address_takes_the_place_of_a_lost_one(world: World) -> None:
     world.provider.lose(world.adas.assertion_id)
     world.ground.ingest(updated(5, "ada", email="ada@new.example"))

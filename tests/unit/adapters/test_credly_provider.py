@@ -249,6 +249,24 @@ def test_unknown_fields_are_ignored_and_null_is_nothing() -> None:
     assert (found.skills, found.public, found.owner) == ((), False, None)
 
 
+def test_a_badge_of_which_little_is_told_does_not_spoil_the_list() -> None:
+    bare = {"id": "b2", "state": None, "recipient_email": None, "badge_template": None}
+    with Wire(template(), listed(bare, BADGE)).listening() as wire:
+        found = [each.assertion.assertion_id for each in provider(wire).held("t1")]
+
+    assert found == ["b1"]
+
+
+def test_a_list_that_does_not_say_how_many_pages_it_has_goes_on_to_where_its_next_page_is() -> None:
+    first = listed(BADGE, total_pages=None, next_page_url="https://api.credly.com/v1/whatever?page=2")
+    second = listed(BADGE | {"id": "b2"}, total_pages=None, next_page_url=None)
+    with Wire(first, second).listening() as wire:
+        found = [each.id for each in provider(wire).badges.all(BadgeFilter())]
+
+    assert found == ["b1", "b2"]
+    assert "page=2" in wire.line(1)
+
+
 def test_an_expiry_ahead_of_now_is_no_end_yet() -> None:
     ahead = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     with Wire(template(), refused(), listed(BADGE | {"expires_at": ahead})).listening() as wire:

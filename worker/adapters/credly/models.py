@@ -21,6 +21,7 @@ def _many(value: Any) -> Any:
 Moment = Annotated[datetime, AfterValidator(_utc)]
 Many = Annotated[tuple[T, ...], BeforeValidator(_many)]
 Flag = Annotated[bool, BeforeValidator(bool)]  # null is no
+Words = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 
 
 class Answered(BaseModel):
@@ -35,7 +36,7 @@ class Metadata(Answered):
     count: int | None = None
     current_page: int = 1
     total_count: int | None = None
-    total_pages: int = 1
+    total_pages: int | None = None
     per: int | None = None
     previous_page_url: str | None = None
     next_page_url: str | None = None
@@ -50,7 +51,10 @@ class Page(Answered, Generic[T]):
     @property
     def is_last(self) -> bool:
         """Return whether no page follows."""
-        return not self.data or self.metadata.current_page >= self.metadata.total_pages
+        stands = self.metadata
+        if stands.total_pages is None:
+            return not self.data or stands.next_page_url is None
+        return not self.data or stands.current_page >= stands.total_pages
 
 
 class Single(Answered, Generic[T]):
@@ -201,16 +205,16 @@ class Template(Answered):
 class TemplateOfBadge(Answered):
     """The template in an issued badge: no more of it than is needed."""
 
-    id: str = ""
+    id: Words = ""
 
 
 class Badge(Answered):
     """An issued badge; its states are pending, accepted, rejected and revoked."""
 
     id: Annotated[str, Field(min_length=1)]
-    state: str = ""
-    badge_template: TemplateOfBadge = TemplateOfBadge()
-    recipient_email: Annotated[str, Field(repr=False)] = ""
+    state: Words = ""
+    badge_template: Annotated[TemplateOfBadge, BeforeValidator(lambda value: value or {})] = TemplateOfBadge()
+    recipient_email: Annotated[Words, Field(repr=False)] = ""
     issuer_earner_id: str | None = None
     issued_at: Moment | None = None
     expires_at: Moment | None = None
