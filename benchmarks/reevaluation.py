@@ -1,11 +1,12 @@
 """How long everybody's evaluation takes for each kind of criterion; a sweep; and what consumers feel of it.
 
-python -m benchmarks.reevaluation [--users 100000] [--activities 1000000] [--workers 1] [--json]
+python -m benchmarks.reevaluation [--users 100000] [--activities 1000000] [--workers 1] [--seconds 20]
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
+from benchmarks import alongside
 from benchmarks.population import settle
 from worker.adapters.database.engine import make_engine
 from worker.adapters.database.migrations import upgrade
@@ -68,16 +70,17 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--activities", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=20, help="of consuming alone, and of it alongside")
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
-    report = run(wanted.users, wanted.activities, wanted.workers)
+    report = run(wanted.users, wanted.activities, wanted.workers, wanted.seconds)
     if wanted.json:
         json.dump(report, sys.stdout, indent=1)
     else:
         _show(report)
 
 
-def run(people: int, activities: int, workers: int = 1) -> dict[str, Any]:
+def run(people: int, activities: int, workers: int = 1, seconds: float = 20) -> dict[str, Any]:
     """Measure all of it on one population, and return the figures."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="badge-worker-bench-")))
@@ -93,6 +96,7 @@ def run(people: int, activities: int, workers: int = 1) -> dict[str, Any]:
         for name in CRITERIA:
             measured.append(_measure(database, name, workers))
             print(measured[-1], file=sys.stderr, flush=True)
+        url = engine.url.render_as_string(hide_password=False)
         return {
             "users": people,
             "activities": activities,
@@ -100,6 +104,7 @@ def run(people: int, activities: int, workers: int = 1) -> dict[str, Any]:
             "seconds_to_load": round(loaded, 1),
             "evaluation": [asdict(each) for each in measured],
             "sweep": _sweep(database),
+            "consumer": _alongside(database, url, people, seconds),
         }
 
 
@@ -118,9 +123,9 @@ def _measure(database: Database, name: str, workers: int) -> Measured:
     return Measured(name, earned, plan, new_badge, again)
 
 
-def _definitions(criteria: dict[str, Any]) -> Definitions:
+def _definitions(criteria: dict[str, Any], more: str = "") -> Definitions:
     """Return a badges file with one badge of this criterion; the one before is disabled by it."""
-    name = "-".join(criteria) + str(abs(hash(json.dumps(criteria))) % 1000)
+    name = f"{hashlib.sha256(json.dumps(criteria).encode()).hexdigest()[:12]}{more}"
     badge = {"title": name, "picture": "https://example.org/badge.png", "criteria": criteria}
     definitions, problems = read_definitions({"badges": {name: badge}})
     if problems:
@@ -158,6 +163,26 @@ def _sweep(database: Database, due: int = 1000) -> dict[str, float]:
     return {"due": _count(database) - before, "seconds": seconds, "seconds_with_nobody_due": nobody}
 
 
+def _alongside(database: Database, url: str, people: int, seconds: float) -> dict[str, Any]:
+    """Let a consumer work at a quarter of its full load, alone and while everybody is evaluated."""
+    full = alongside.result(alongside.start(url, people, seconds / 2, 0))
+    quarter = full["per_second"] / 4
+    alone = alongside.result(alongside.start(url, people, seconds, quarter))
+    consumer = alongside.start(url, people, seconds, quarter)
+    evaluations = 0
+    while consumer.poll() is None:
+        criteria = list(CRITERIA.values())[evaluations % len(CRITERIA)]
+        apply(database, _definitions(criteria, str(evaluations)))
+        backfill(database)
+        evaluations += 1
+    return {
+        "at_full_load": full,
+        "at_a_quarter": alone,
+        "with_evaluations": alongside.result(consumer),
+        "evaluations": evaluations,
+    }
+
+
 def _timed(function: Any) -> float:
     begin = time.perf_counter()
     function()
@@ -188,6 +213,8 @@ def _show(report: dict[str, Any]) -> None:
         f"a sweep of {swept['due']} due: {swept['seconds']:.2f} s; of nobody: "
         f"{swept['seconds_with_nobody_due']:.3f} s; loaded in {report['seconds_to_load']} s"
     )
+    for name, pace in report["consumer"].items():
+        console.print(f"consumer, {name}: {pace}")
 
 
 if __name__ == "__main__":
