@@ -130,14 +130,14 @@ class Awarding:
     def _take_in(self, batch: Batch, news: Sequence[News], intake: _Intake) -> int:
         user_ids = sorted({each.user_id for each in news})
         about_users = {each.user_id for each in news if isinstance(each, UserNews)}
-        state = batch.begin(user_ids if about_users else self._known.unknown(user_ids))
+        intake.users = self._known.unknown(user_ids)
+        state = batch.begin(user_ids if about_users else intake.users)
         if about_users:
             intake.profiles = batch.lock_users(user_ids, about_users)
         elif batch.lock(user_ids) != len(user_ids):
             # Somebody we knew was forgotten meanwhile. Rules stay shared; the locks we have are sorted.
             state = batch.begin(user_ids)
             batch.lock(user_ids)
-        intake.users = user_ids
         rulebook = self._rules(batch, state)
         return sum(_Part(batch, intake, rulebook, state).take_in(part) for part in cut(news))
 
@@ -152,7 +152,7 @@ class Awarding:
 class _Intake:
     """What is learned in one transaction, to be remembered once it is committed.
 
-    `profiles` are the users that there is news of, as they are by now.
+    `users` are those that may be new; `profiles` are the users that there is news of, as they are by now.
     """
 
     known: Known

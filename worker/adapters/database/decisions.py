@@ -89,7 +89,7 @@ class Decisions:
 
     def _collect(self, found: Counts, sql: str, parameters: dict[str, Any]) -> None:
         rows = self.connection.execute(self._instants(sql, "counted_at"), parameters)
-        for user_id, kind, *counted in rows:
+        for user_id, kind, *counted in rows.all():
             found[user_id][Kind(kind)].append(Counted(*counted))
 
     def blocks(self, user_ids: Collection[str]) -> dict[str, list[Block]]:
