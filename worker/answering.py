@@ -7,9 +7,7 @@ from datetime import datetime
 
 from worker.awards import AwardRow, AwardState
 from worker.explaining import Explanation
-from worker.rules.criteria import RegisteredFor
 from worker.rules.evaluation import Bar, Earned
-from worker.rules.findings import Finding
 from worker.rules.wording import count, instant, lacking
 from worker.users import Block
 
@@ -43,7 +41,9 @@ def _why_not(found: Explanation) -> str:
     if not found.badge.published:
         reasons.append("the badge is disabled, so nobody newly earns it")
     if not found.finding.holds:
-        reasons.append(_not_swept(found) or lacking(found.finding))
+        reasons.append(lacking(found.finding))
+    elif not found.decided_to_hold:
+        reasons.append(_not_swept(found))
     elif not reasons:
         reasons.append(_not_looked_at(found))
     return "; ".join(reasons)
@@ -63,22 +63,10 @@ def _blocked_since(blocks: Sequence[Block]) -> datetime:
     return min(block.at for block in blocks if block.blocked and (freed is None or block.at >= freed))
 
 
-def _not_swept(found: Explanation) -> str | None:
-    """Say so if the account is old enough by now, and the sweep has not come that far."""
-    ages = [part for part in _open(found.finding) if isinstance(part.criterion, RegisteredFor)]
-    if not any(part.due_at is not None and part.due_at <= found.now for part in ages):
-        return None
-    return (
-        f"{lacking(found.finding)}; but ages are decided only up to {instant(found.clock)}, "
-        "which a running beat moves on every second"
-    )
-
-
-def _open(finding: Finding) -> list[Finding]:
-    """Return the leaves that do not hold."""
-    if not finding.parts:
-        return [] if finding.holds else [finding]
-    return [leaf for part in finding.parts for leaf in _open(part)]
+def _not_swept(found: Explanation) -> str:
+    """Say that the account is old enough by now, but that the sweep has not come that far."""
+    upto = instant(found.clock)
+    return f"it holds by now, but account ages are decided only up to {upto}; a running beat moves that on"
 
 
 def _not_looked_at(found: Explanation) -> str:

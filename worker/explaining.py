@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from worker.awards import AwardRow
 from worker.deciding import facts_of
 from worker.ports import Decisions, RulesState, StoredBadge
+from worker.rules.criteria import Holds
 from worker.rules.definitions import Badge
 from worker.rules.evaluation import Bar, Earned, Verdict, evaluate
 from worker.rules.findings import Finding, find
@@ -62,8 +63,8 @@ class Records(Decisions, Protocol):
 class Explanation:
     """How a user stands with one badge, with all that decides it.
 
-    `finding` is how far the criterion is met now, `verdict` what the rules say of it; `award` is None where
-    there is none. `clock` is the instant that account ages are decided against, `now` the database's.
+    `finding` is how far the criterion is met `now`, by the database's clock; `verdict` what the rules say at
+    `clock`, the instant that account ages are decided against. `award` is None where there is none.
     """
 
     user: User
@@ -82,6 +83,11 @@ class Explanation:
     def bar(self) -> Bar | None:
         """Return what keeps the user from earning anything."""
         return None if isinstance(self.verdict, Earned) else self.verdict.bar
+
+    @property
+    def decided_to_hold(self) -> bool:
+        """Return whether the criterion holds at the instant that account ages are decided against."""
+        return isinstance(self.verdict, Earned) or isinstance(self.verdict.judgement, Holds)
 
     @property
     def waits_for(self) -> str | None:
@@ -126,17 +132,18 @@ def _explain(
         Rule(each.badge_id, each.version, Badge.model_validate(each.definition).criterion) for each in badges
     ]
     clock, now = records.state().swept_to, records.now()
-    facts = facts_of(records, [(user_id, rule) for rule in rules], {user_id: user}, clock)
+    facts = facts_of(records, [(user_id, rule) for rule in rules], {user_id: user}, clock)[user_id]
+    by_now = replace(facts, clock=max(now, clock))
     awards, unfinished = records.awards(user_id), records.under_evaluation()
     return [
         Explanation(
             user=user,
             badge_id=stored.badge_id,
             badge=Badge.model_validate(stored.definition),
-            finding=find(rule.criterion, facts[user_id]),
-            verdict=evaluate(rule.criterion, facts[user_id]),
+            finding=find(rule.criterion, by_now),
+            verdict=evaluate(rule.criterion, facts),
             award=awards.get(stored.badge_id),
-            blocks=facts[user_id].blocks,
+            blocks=facts.blocks,
             under_evaluation=stored.badge_id in unfinished,
             clock=clock,
             now=now,
