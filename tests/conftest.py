@@ -54,7 +54,7 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
-    """A broker; whoever asks for it belongs to the group `rabbitmq`, so that one process starts the one."""
+    """A broker of this test process: a test may stop it, and start it again."""
     with services.rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as broker:
         yield broker
 
@@ -115,11 +115,6 @@ def spawn(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Spawn]:
             return spawned[-1]
 
         yield start
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Know pytest-xdist's mark where pytest-xdist is switched off, too."""
-    config.addinivalue_line("markers", "xdist_group(name): tests of one group run in one process")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -69,10 +69,7 @@ class OnRabbitMQ:
         queue._inbox.link.drop()
 
 
-RABBITMQ = pytest.param("rabbitmq", marks=pytest.mark.xdist_group("rabbitmq"))
-
-
-@pytest.fixture(params=["memory", "redis-streams", RABBITMQ])
+@pytest.fixture(params=["memory", "redis-streams", "rabbitmq"])
 def queues(request: pytest.FixtureRequest) -> Iterator[Queues]:
     with ExitStack() as stack:
         if request.param == "memory":

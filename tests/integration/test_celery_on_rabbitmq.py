@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from tests.conftest import Spawn
     from tests.support.rabbitmq import RabbitMQ
 
-pytestmark = pytest.mark.xdist_group("rabbitmq")
-
 WORKER = ("-m", "celery", "-q", "-A", "worker.app", "worker", "--loglevel", "INFO", "--without-mingle")
 PATIENCE = 60.0
 MINUTE = timedelta(minutes=1)

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from tests.support.rabbitmq import RabbitMQ
     from worker.ports import Message
 
-pytestmark = pytest.mark.xdist_group("rabbitmq")
-
 # Reads what there is, says so, and never acknowledges.
 HOLDER = """
 import sys, time

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from tests.support.rabbitmq import RabbitMQ
     from worker.ports import EventQueue
 
-pytestmark = pytest.mark.xdist_group("rabbitmq")
-
 CONSUME = [*commands.PROGRAM, "consume"]
 
 
