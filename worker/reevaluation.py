@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 # How far one transaction of the sweep moves the clock at most: it shuts consumers out while it runs.
 LONGEST_STEP = timedelta(hours=1)
+MOST_DUE = 2000  # awards in one step, but for those that fall due together
+SHORTEST_STEP = timedelta(seconds=1)
 PART = 10_000  # users whom one worker looks at, without locks, before it takes the next ones
 CHUNK = 500  # users locked in one transaction
 PAUSE = 0.1  # seconds between two looks whether others are done with their last parts
@@ -28,7 +30,8 @@ Progress = Callable[[Evaluation], None]
 def sweep(store: RulesStore) -> int:
     """Award whoever's account came of age since the last sweep; return how many awards that made.
 
-    It costs what became due, not what exists. After a long pause it goes in steps of an hour at most.
+    It costs what became due, not what exists. After a long pause, or when many fall due, it goes in steps:
+    consumers come to their turn between two of them.
     """
     awards = 0
     while True:
@@ -47,6 +50,9 @@ def _step(step: Sweep) -> tuple[int, bool]:
     rulebook = make_rulebook(state.version, step.badges())
     ages = [(threshold, rule.badge_id) for threshold, rule in rulebook.all_ages()]
     due = step.due(ages, state.swept_to, upto)
+    while len(due) > MOST_DUE and upto - state.swept_to > SHORTEST_STEP:
+        upto = state.swept_to + (upto - state.swept_to) / 2
+        due = step.due(ages, state.swept_to, upto)
     users = step.lock_users(sorted({user_id for user_id, _ in due}))
     candidates = [(user_id, rulebook.rules[badge_id]) for user_id, badge_id in due]
     awards = decide(step, candidates, users, upto)

@@ -13,6 +13,7 @@ from tests.support.bodies import blocked, enrolled, registered, unblocked
 from tests.support.ground import Ground, Statements, badge, now
 from tests.support.running import HeldDatabase, Running, holding
 from tests.support.waiting import wait_until
+from worker import reevaluation
 from worker.adapters.database.store import Database
 from worker.awarding import Awarding
 from worker.reevaluation import sweep
@@ -87,6 +88,29 @@ def test_a_long_pause_is_made_up_for_in_steps_of_an_hour(swept: Ground) -> None:
 
     assert made == 4
     assert len([each for each in asked.texts if each.startswith("UPDATE rulebook")]) == 4
+
+
+def test_many_who_fall_due_are_swept_up_a_few_at_a_time(
+    swept: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reevaluation, "MOST_DUE", 2)
+    swept.ingest(*(registered(old(minutes=62 + 3 * number), f"user-{number}") for number in range(8)))
+
+    with Statements(swept.engine) as asked:
+        made = sweep(swept.database)
+
+    assert made == 8
+    assert len([each for each in asked.texts if each.startswith("UPDATE rulebook")]) >= 4
+
+
+def test_those_who_fall_due_together_are_swept_up_together(
+    swept: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reevaluation, "MOST_DUE", 2)
+    together = old(minutes=70)
+    swept.ingest(*(registered(together, f"user-{number}") for number in range(5)))
+
+    assert sweep(swept.database) == 5
 
 
 def test_a_sweep_that_fails_moves_no_clock(swept: Ground) -> None:
