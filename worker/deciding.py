@@ -101,7 +101,7 @@ def _wanted(candidates: Candidates) -> tuple[set[tuple[str, Kind]], set[tuple[st
 def facts_of(
     store: Decisions, candidates: Candidates, users: Mapping[str, User], clock: datetime
 ) -> dict[str, Facts]:
-    """Return what the candidates' criteria look at, by user; `clock` is what account ages are held against."""
+    """Return what the candidates' criteria look at, by user; ages are held against `clock`."""
     whole, single = _wanted(candidates)
     found = store.counted(whole, single)
     user_ids = {user_id for user_id, _ in candidates}
