@@ -62,8 +62,8 @@ def _ended_with_it() -> Iterator[None]:
     handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
     engines: list[Engine] = []
 
-    def make_one(url: str) -> Engine:
-        engines.append(make_engine(url))
+    def make_one(url: str, **options: Any) -> Engine:
+        engines.append(make_engine(url, **options))
         return engines[-1]
 
     try:
