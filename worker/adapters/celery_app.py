@@ -115,8 +115,8 @@ _QUEUES: dict[str, Any] = {
 }
 
 _WORKER: dict[str, Any] = {
-    # Calls wait for the provider, so threads; `-P prefork` works too (`celery_pool`). Each call has a deadline
-    # of its own: time limits do not reach threads.
+    # Calls wait for the provider, so threads; `-P prefork` works too (`celery_pool`). Each call has a
+    # deadline of its own: time limits do not reach threads.
     "worker_pool": "threads",
     "worker_concurrency": 8,
     "worker_prefetch_multiplier": 1,
