@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from tests.support.ports import free_port
+from tests.support.rabbitmq import CERTIFICATE
 from tests.support.waiting import wait_until
 from worker.adapters.queues import AmqpQueue, open_queue
 from worker.adapters.queues.declaring import Declaration
@@ -406,6 +407,32 @@ def test_a_wrong_password_is_an_unavailable_queue(rabbitmq_server: RabbitMQ) -> 
         queue.backlog()
 
     assert "secret" not in str(refused.value)
+
+
+def test_tls_is_spoken_with_a_broker_whose_certificate_is_trusted(
+    rabbitmq_server: RabbitMQ, name: str, open_consumer: Open
+) -> None:
+    url = rabbitmq_server.tls_url(queue=name, ssl_ca_certs=str(CERTIFICATE))
+
+    with closing(open_queue(url)) as queue:
+        queue.publish([b"in secret"])
+
+    assert bodies(take(open_consumer(), 1)) == [b"in secret"]
+
+
+def test_a_broker_whose_certificate_nobody_vouches_for_is_not_spoken_to(rabbitmq_server: RabbitMQ) -> None:
+    queue = open_queue(rabbitmq_server.tls_url())
+
+    with pytest.raises(QueueUnavailable, match="certificate verify failed: self"):
+        queue.backlog()
+
+
+def test_a_broker_whose_certificate_is_for_another_name_is_not_spoken_to(rabbitmq_server: RabbitMQ) -> None:
+    url = rabbitmq_server.tls_url(ssl_ca_certs=str(CERTIFICATE))
+    queue = open_queue(url.replace("127.0.0.1", "127.1"))
+
+    with pytest.raises(QueueUnavailable, match=r"certificate verify failed: .*mismatch"):
+        queue.backlog()
 
 
 def test_what_was_confirmed_survives_a_broker_that_is_killed(

@@ -29,14 +29,24 @@ CONTROL = SERVER.with_name("rabbitmqctl")
 NODE = "rabbit@localhost"
 # Frugal: no busy waiting, two schedulers. Nodes talk on the loopback interface only.
 ERLANG = "-noinput +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
-CONFIGURATION = "disk_free_limit.absolute = 50MB\nlog.console = true\nlog.file = false\n"
+TLS = Path(__file__).parents[1] / "unit" / "adapters" / "tls"
+CERTIFICATE = TLS / "certificate.pem"
+CONFIGURATION = f"""\
+disk_free_limit.absolute = 50MB
+log.console = true
+log.file = false
+listeners.ssl.1 = {HOST}:{{port}}
+ssl_options.certfile = {CERTIFICATE}
+ssl_options.keyfile = {TLS / "key.pem"}
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where a broker listens: for clients, for other nodes, and the port of its port mapper."""
+    """Where a broker listens: for clients, for those with TLS, for nodes, and where its port mapper does."""
 
     amqp: int
+    tls: int
     nodes: int
     mapper: int
 
@@ -49,7 +59,7 @@ class RabbitMQ:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._ports = Ports(steady_port(), steady_port(), steady_port())
+        self._ports = Ports(*(steady_port() for _ in range(4)))
         self._mapper: subprocess.Popen[bytes] | None = None
         self._broker: subprocess.Popen[bytes] | None = None
 
@@ -59,6 +69,11 @@ class RabbitMQ:
         return f"amqp://guest:guest@{HOST}:{self._ports.amqp}/{quote(vhost, safe='')}" + f"?{query}" * bool(
             query
         )
+
+    def tls_url(self, **parameters: str | int) -> str:
+        """Return the address for clients with TLS."""
+        plain = self.url("/", **parameters)
+        return plain.replace("amqp:", "amqps:").replace(f":{self._ports.amqp}/", f":{self._ports.tls}/")
 
     @property
     def port(self) -> int:
@@ -104,7 +119,7 @@ class RabbitMQ:
     def start(self) -> None:
         """Start it and wait until clients are served; raises ConfigurationError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / "rabbitmq.conf").write_text(CONFIGURATION)
+        (self._folder / "rabbitmq.conf").write_text(CONFIGURATION.format(port=self._ports.tls))
         if self._mapper is None:
             self._mapper = self._launch("epmd", _mapper_command(self._ports))
         self._broker = self._launch("broker", [str(SERVER)])
