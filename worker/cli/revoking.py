@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.awards import Asked, RevocationAnswer, Which
+from worker.awards import Asked, AwardState, RevocationAnswer, Which
 from worker.cli.opening import nudge, open_database, open_services
 from worker.cli.options import AsJson
 from worker.cli.output import count, fail, print_json, say
@@ -62,6 +62,8 @@ def revoke(
     answers = list(revoking.ask(database, which, reason))
     nudge(here)
     _report(answers, as_json=as_json)
+    if any(each.answer is RevocationAnswer.QUEUED for each in answers):
+        _warn(database)
     if user is not None and not answers:
         fail(f"user {user} has no award of badge {badge}")
 
@@ -88,6 +90,14 @@ def _confirm(database: Database, which: Which) -> None:
     if not typer.confirm(f"Revoke {count(number, 'award')} for good?", err=True):
         say("nothing was revoked")
         raise typer.Exit(1)
+
+
+def _warn(database: Database) -> None:
+    """Say what is queued for nobody: an issuer that is not in force makes no calls."""
+    in_force = database.issuers()
+    waiting = {place.issuer for place in database.places() if place.state == AwardState.REVOKING}
+    for issuer in sorted(issuer for issuer in waiting if issuer is not None and issuer not in in_force):
+        say(f"issuer {issuer} is not in force: what is queued for it waits until it is applied again")
 
 
 def _report(answers: Sequence[Asked], *, as_json: bool) -> None:

@@ -83,6 +83,19 @@ def test_what_follows_is_said(awarded: Ground, state: str, uncertain: bool, answ
     assert said.out.startswith(words)
 
 
+def test_what_is_queued_for_an_issuer_that_is_gone_is_said(awarded: Ground) -> None:
+    awarded.set_awards(state="issued", issuer="gone")
+    with awarded.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE awards SET assertion_id = user_id || badge_id")
+
+    ended = commands.run("awards", "revoke", "ada", "sent", *WHY)
+
+    assert ended.code == 0
+    assert ended.err == (
+        "badge-worker: issuer gone is not in force: what is queued for it waits until it is applied again\n"
+    )
+
+
 def test_a_second_revoke_is_no_failure(awarded: Ground) -> None:
     del awarded
     commands.run("awards", "revoke", "ada", "sent", *WHY)
