@@ -70,9 +70,9 @@ class Patience:
             self._permits.succeeded(self._issuer_id)
 
     def pause(self, seconds: float | None) -> None:
-        """Let nobody call for so long; None counts a failure, and the pause grows with their row."""
+        """Let nobody call for so long; no time, or None, counts a failure: the pause grows with their row."""
         with self._limiter_may_be_gone():
-            wait = seconds if seconds is not None else backoff(self._permits.failed(self._issuer_id))
+            wait = seconds or backoff(self._permits.failed(self._issuer_id))
             self._permits.pause(self._issuer_id, wait)
             self._log.warning("issuer.paused", seconds=round(wait, 1))
 

@@ -276,7 +276,7 @@ def test_a_call_that_goes_well_ends_the_row_of_failures() -> None:
     ("error", "shortest", "longest"),
     [
         pytest.param(Throttled("slowly", 7.5), 7.5, 7.5, id="as-long-as-it-said"),
-        pytest.param(Throttled("slowly", 0), 0, 0, id="not-at-all-if-it-said-so"),
+        pytest.param(Throttled("slowly", 0), 1, 2, id="by-our-own-patience-if-it-said-no-time"),
         pytest.param(Throttled("slowly"), 1, 2, id="by-our-own-patience-if-it-did-not-say"),
         pytest.param(SignInRefused("no"), 60, 60, id="a-minute-for-credentials"),
         pytest.param(ConfigurationError("no"), 60, 60, id="a-minute-for-configuration"),
