@@ -178,7 +178,9 @@ class SignIn:
         """
         form = self._credentials.form(self._store.refresh(self._account))
         if (used := _refresh_token_in(form)) and used == self._store.refused(self._account):
-            raise SignInRefused(f"issuer {self._calls.issuer}: the provider has refused its refresh token")
+            raise SignInRefused(
+                f"issuer {self._calls.issuer}: the provider has refused its refresh token: a new one, please"
+            )
         return form
 
     def _note_refusal(self, answer: Answer, form: dict[str, str] | None) -> None:
