@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from tests.support import bodies as say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-NAMED = ["a", 'b"\\', "{c,NULL}", "ü 😀"]  # ids are any text
+NAMED = ["a", 'b"\\', "{c,NULL}", "ü 😀", "5", "f f"]  # ids are any text
 PEOPLE, PATHS = st.sampled_from(NAMED), st.sampled_from("12")
 POSTS = st.sampled_from(["p1", "p2", "p3", "p4"])
 PAIRS = st.permutations(NAMED).map(lambda people: people[:2])
-LATEST = 20  # seconds: all of it happens within so many, so that ties abound
+LATEST = 30  # seconds: all of it happens within so many, so that ties abound
 TIMES = st.integers(0, LATEST)
 ADDRESSES = st.sampled_from(["Ada@example.org", "b@example.org", " ", ""])
 NAMES = st.sampled_from(["Ada", " ", ""])
@@ -30,73 +30,104 @@ SCORES = st.sampled_from(
     [{}, {"score": 79}, {"score": 79, "required_score": 80}, {"score": 80, "required_score": 80}]
 )
 
+# What bars a person, and what ends that.
+BARS: list[tuple[Callable[[float, str], bytes], Callable[[float, str], bytes]]] = [
+    (say.blocked, say.unblocked),
+    (
+        lambda when, who: say.updated(when, who, is_active=False),
+        lambda when, who: say.updated(when, who, is_active=True),
+    ),
+    (
+        lambda when, who: say.updated(when, who, scope="ANONYMOUS"),
+        lambda when, who: say.updated(when, who, scope="AUTHENTICATED"),
+    ),
+]
+
 Bodies = list[bytes]
 
 
-def _growing(times: st.SearchStrategy[int]) -> st.SearchStrategy[bytes]:
-    """Return what takes nothing away from anybody."""
-    return st.one_of(
-        st.builds(say.enrolled, times, PEOPLE, PATHS),
-        st.builds(say.unenrolled, times, PEOPLE, PATHS),
-        st.builds(
-            lambda when, who, path, passed, scores: say.completed(when, who, path, passed=passed, **scores),
-            times,
-            PEOPLE,
-            PATHS,
-            FLAGS,
-            SCORES,
-        ),
-        st.builds(say.posted, times, PEOPLE, POSTS, st.none() | POSTS),
-        st.builds(lambda when, pair: say.met(when, *pair), times, PAIRS),
-        st.builds(lambda when, pair: say.met(when, *pair), times, PAIRS),
-        st.builds(lambda when, who, email: say.registered(when, who, email=email), times, PEOPLE, ADDRESSES),
-        st.builds(lambda when, who: say.registered(when, who, is_active=True), times, PEOPLE),
-        st.builds(
-            lambda when, who, email, name: say.updated(
-                when, who, email=email, first_name=name, last_name=name
-            ),
-            times,
-            PEOPLE,
-            st.none() | ADDRESSES,
-            NAMES,
-        ),
-        st.builds(lambda when, who: say.updated(when, who, scope="AUTHENTICATED"), times, PEOPLE),
-        st.builds(say.unblocked, times, PEOPLE),
-    )
+GROWING = [
+    st.builds(say.enrolled, TIMES, PEOPLE, PATHS),
+    st.builds(say.unenrolled, TIMES, PEOPLE, PATHS),
+    st.builds(
+        lambda when, who, path, passed, scores: say.completed(when, who, path, passed=passed, **scores),
+        TIMES,
+        PEOPLE,
+        PATHS,
+        FLAGS,
+        SCORES,
+    ),
+    st.builds(say.posted, TIMES, PEOPLE, POSTS, st.none() | POSTS),
+    st.builds(lambda when, pair: say.met(when, *pair), TIMES, PAIRS),
+    st.builds(lambda when, who, email: say.registered(when, who, email=email), TIMES, PEOPLE, ADDRESSES),
+    st.builds(lambda when, who: say.registered(when, who, is_active=True), TIMES, PEOPLE),
+    st.builds(
+        lambda when, who, email, name: say.updated(when, who, email=email, first_name=name, last_name=name),
+        TIMES,
+        PEOPLE,
+        st.none() | ADDRESSES,
+        NAMES,
+    ),
+    st.builds(lambda when, who: say.updated(when, who, scope="AUTHENTICATED"), TIMES, PEOPLE),
+    st.builds(say.unblocked, TIMES, PEOPLE),
+]
+TAKING = [
+    st.builds(say.unposted, TIMES, PEOPLE, POSTS),
+    st.builds(lambda when, pair: say.parted(when, *pair), TIMES, PAIRS),
+    st.builds(say.blocked, TIMES, PEOPLE),
+    st.builds(lambda when, who: say.updated(when, who, is_active=False), TIMES, PEOPLE),
+    st.builds(lambda when, who: say.registered(when, who, is_active=False), TIMES, PEOPLE),
+    st.builds(lambda when, who: say.updated(when, who, scope="ANONYMOUS"), TIMES, PEOPLE),
+    st.builds(say.deleted, TIMES, st.sampled_from(NAMED[2:])),
+]
+NOISE = [
+    st.sampled_from([b"junk", b"{}", b"\xff", say.event("post.created", 1, user_id=NAMED[0])]),
+    st.builds(say.event, st.sampled_from(["course.rated", "post.liked"]), TIMES),
+]
 
 
-def _taking(times: st.SearchStrategy[int]) -> st.SearchStrategy[bytes]:
-    """Return what may take something away."""
-    return st.one_of(
-        st.builds(say.unposted, times, PEOPLE, POSTS),
-        st.builds(lambda when, pair: say.parted(when, *pair), times, PAIRS),
-        st.builds(say.blocked, times, PEOPLE),
-        st.builds(lambda when, who: say.updated(when, who, is_active=False), times, PEOPLE),
-        st.builds(lambda when, who: say.registered(when, who, is_active=False), times, PEOPLE),
-        st.builds(lambda when, who: say.updated(when, who, scope="ANONYMOUS"), times, PEOPLE),
-        st.builds(say.deleted, times, st.sampled_from(NAMED[2:])),
-    )
-
-
-BROKEN = st.sampled_from([b"junk", b"{}", b"\xff", say.event("post.created", 1, user_id=NAMED[0])])
-UNKNOWN = st.builds(say.event, st.sampled_from(["course.rated", "post.liked"]), TIMES)
-NOISE = BROKEN | UNKNOWN
-GROWING, TAKING = _growing(TIMES), _taking(TIMES)
+@st.composite
+def _streams(draw: st.DrawFn, kinds: Sequence[st.SearchStrategy[bytes]], most: int) -> Bodies:
+    """Draw a stream of all kinds of events, or of a few: those meet more often then."""
+    numbers = draw(st.none() | st.sets(st.sampled_from(range(len(kinds))), min_size=2, max_size=4))
+    drawn = kinds if numbers is None else [kinds[number] for number in sorted(numbers)]
+    return draw(st.lists(st.one_of(drawn), max_size=most))
 
 
 def growing(most: int = 25) -> st.SearchStrategy[Bodies]:
     """Return streams that take nothing away, each event once."""
-    return st.lists(GROWING | GROWING | NOISE, max_size=most).map(sensible)
+    return _streams([*GROWING, *NOISE], most).map(sensible)
 
 
 def arbitrary(most: int = 25) -> st.SearchStrategy[Bodies]:
     """Return streams of everything, whose order is not that of their times."""
-    return st.lists(GROWING | TAKING | NOISE, max_size=most).map(sensible)
+    return _streams([*GROWING, *TAKING, *NOISE], most).map(sensible)
 
 
 def orderly(most: int = 25) -> st.SearchStrategy[Bodies]:
     """Return streams of everything in the order of their times."""
-    return st.lists(GROWING | TAKING, max_size=most).map(lambda stream: sensible(sorted(stream, key=_time)))
+    return _streams([*GROWING, *TAKING], most).map(lambda stream: sensible(sorted(stream, key=_time)))
+
+
+@st.composite
+def freed(draw: st.DrawFn) -> list[Bodies]:
+    """Draw batches about one person: before being barred, while barred, and along with the end of that."""
+    who = NAMED[0]
+    about = st.one_of(
+        st.builds(lambda when, other: say.met(when, who, other), TIMES, st.sampled_from(NAMED[1:])),
+        st.builds(lambda when, other: say.met(when, who, other), TIMES, st.sampled_from(NAMED[1:])),
+        st.builds(say.posted, TIMES, st.just(who), POSTS),
+        st.builds(say.enrolled, TIMES, st.just(who), PATHS),
+        st.builds(say.registered, TIMES, st.just(who)),
+    )
+    few = st.lists(about, max_size=4)
+    bar, free = draw(st.sampled_from(BARS))
+    since = draw(TIMES)
+    until = draw(st.integers(since + 1, LATEST + 1))
+    along = draw(st.permutations([free(until, who), *draw(few)]))
+    batches = [draw(few), [bar(since, who), *draw(few)], along]
+    kept = set(sensible([body for batch in batches for body in batch]))
+    return [[body for body in batch if body in kept] for batch in batches]
 
 
 @st.composite
@@ -127,9 +158,3 @@ def sensible(stream: Iterable[bytes]) -> Bodies:
             (began if event["type"] == "connection.established.v1" else ended)[pair].append(event["time"])
         kept.append(body)
     return kept
-
-
-def in_batches(stream: Bodies, size: int, take: Callable[[Bodies], object]) -> None:
-    """Hand the stream over in batches of a size."""
-    for start in range(0, len(stream), size):
-        take(stream[start : start + size])
