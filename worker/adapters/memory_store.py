@@ -35,7 +35,8 @@ class MemoryStore:
         self._badges = list(badges)
         self._state = RulesState(1, swept_to)
         self._activities: dict[tuple[str, Kind, str], ActivityNews] = {}
-        self._live: defaultdict[_Slot, set[str]] = defaultdict(set)  # what counts, of kinds that are counted
+        # Since when each object counts, of the kinds that are counted.
+        self._live: defaultdict[_Slot, dict[str, datetime]] = defaultdict(dict)
         self._blocks: defaultdict[str, set[Block]] = defaultdict(set)
 
     @contextmanager
@@ -85,29 +86,26 @@ class MemoryStore:
             known = activities.get(key)
             activities[key] = told = each if known is None else known.merged(each)
             if each.kind in marks:
-                was, since = known and _since(known), _since(told)
-                if was != since:
-                    self._count(told, since, moved)
-        return [found for slot, move in moved.items() if (found := self._told(slot, move, marks[slot[1]]))]
+                self._count(told, moved)
+        return [
+            Moved(*slot, move.old, new, move.since, move.until)
+            for slot, move in moved.items()
+            if move.passed(marks[slot[1]], new := len(self._live[slot]))
+        ]
 
-    def _told(self, slot: _Slot, move: _Move, marked: Marks) -> Moved | None:
-        """Return what moved if it passed a mark."""
-        new = len(self._live[slot])
-        passed = bisect_right(marked.thresholds, move.old) < bisect_right(marked.thresholds, new)
-        if passed or (marked.enough is not None and move.since is not None and new >= marked.enough):
-            return Moved(*slot, move.old, new, move.since, move.until)
-        return None
-
-    def _count(self, told: ActivityNews, since: datetime | None, moved: dict[_Slot, _Move]) -> None:
-        """Let an activity count since an instant, or no more."""
-        slot = told.user_id, told.kind
+    def _count(self, told: ActivityNews, moved: dict[_Slot, _Move]) -> None:
+        """Let an activity count, or count no more, and note it if that is since another instant."""
+        slot = told[:2]
         live = self._live[slot]
+        since = _since(told)
+        if live.get(told.object_id) == since:
+            return
         if (move := moved.get(slot)) is None:
             moved[slot] = move = _Move(len(live))
         if since is None:
-            live.discard(told.object_id)
+            del live[told.object_id]
         else:
-            live.add(told.object_id)
+            live[told.object_id] = since
             move.note(since)
 
     def look_at(self, chances: Sequence[Chance]) -> list[tuple[str, str, bool]]:
@@ -123,27 +121,24 @@ class MemoryStore:
         low, high = chance.low, chance.high
         if low is None or high is None:
             return chance.threshold
-        facts = self._facts(chance.user_id, Kind.CONNECTED, self._live[chance.user_id, Kind.CONNECTED])
-        return sum(low <= fact.counted_at <= high for fact in facts)
+        live = self._live[chance.user_id, Kind.CONNECTED].values()
+        return sum(low <= since <= high for since in live)
 
     def counted(
         self, whole: Collection[_Slot], single: Collection[tuple[str, Kind, str]]
     ) -> dict[str, dict[Kind, list[Counted]]]:
         """Return live activities in the order of `counted_at`: whole kinds of a user, and single ones."""
         found: dict[str, dict[Kind, list[Counted]]] = defaultdict(lambda: defaultdict(list))
-        for user_id, kind in whole:
-            found[user_id][kind] = sorted(
-                self._facts(user_id, kind, self._live[user_id, kind]), key=_in_order
-            )
-        for user_id, kind, object_id in single:
-            found[user_id][kind] += self._facts(user_id, kind, (object_id,))
-        return found
-
-    def _facts(self, user_id: str, kind: Kind, object_ids: Iterable[str]) -> Iterator[Counted]:
-        for object_id in object_ids:
-            told = self._activities.get((user_id, kind, object_id))
+        for slot in whole:
+            in_order = sorted((since, object_id) for object_id, since in self._live[slot].items())
+            found[slot[0]][slot[1]] = [
+                _counted(self._activities[*slot, object_id], since) for since, object_id in in_order
+            ]
+        for key in single:
+            told = self._activities.get(key)
             if told is not None and (since := _since(told)) is not None:
-                yield Counted(object_id, since, told.source, told.event_id)
+                found[told.user_id][told.kind].append(_counted(told, since))
+        return found
 
     def badges(self) -> list[StoredBadge]:
         """Return the badges that it was made with."""
@@ -177,6 +172,10 @@ def _since(told: ActivityNews) -> datetime | None:
     return told.activity.counted_at(told.kind)
 
 
+def _counted(told: ActivityNews, since: datetime) -> Counted:
+    return Counted(told.object_id, since, told.source, told.event_id)
+
+
 class _Move:
     """What moved of one count in one merge."""
 
@@ -187,13 +186,15 @@ class _Move:
         self.since: datetime | None = None
         self.until: datetime | None = None
 
+    def passed(self, marked: Marks, new: int) -> bool:
+        """Return whether a count that is `new` by now may decide something."""
+        if marked.enough is not None and self.since is not None and new >= marked.enough:
+            return True
+        return bisect_right(marked.thresholds, self.old) < bisect_right(marked.thresholds, new)
+
     def note(self, at: datetime) -> None:
         """Note an activity that counts since `at`."""
         if self.since is None or at < self.since:
             self.since = at
         if self.until is None or at > self.until:
             self.until = at
-
-
-def _in_order(fact: Counted) -> tuple[datetime, str]:
-    return fact.counted_at, fact.object_id
