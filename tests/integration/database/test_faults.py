@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import random
 import threading
 import tracemalloc
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,15 +53,18 @@ def test_a_consumer_killed_at_every_point_of_every_batch_loses_nothing(lived: Gr
     for start in range(0, len(bodies), 6):
         deaths += _die_at_every_point(lived, bodies[start : start + 6])
 
-    reading = replay(definitions(BADGES), bodies, now(), in_order=True)
     assert deaths >= 200
-    assert lived.earned().keys() == reading.awards.keys()
-    assert lived.counts() == lived.recounted() == reading.counts
-    assert {letter.body for letter in lived.database.list_dead_letters()} == {b"junk"}
-    assert {tuple(lived.history(*award)[:2]) for award in reading.awards} <= {
-        ("decided",),
-        ("decided", "what it waited for came"),
-    }
+    assert_all_is_there(lived, bodies)
+
+
+def assert_all_is_there(ground: Ground, bodies: list[bytes]) -> None:
+    """What is stored is what brute force makes of these, in this order; each award was decided once."""
+    reading = replay(definitions(BADGES), bodies, now(), in_order=True)
+    histories = {tuple(ground.history(*award)) for award in reading.awards}
+    assert ground.earned().keys() == reading.awards.keys()
+    assert ground.counts() == ground.recounted() == reading.counts
+    assert {letter.body for letter in ground.database.list_dead_letters()} == {b"junk"}
+    assert histories <= {("decided",), ("decided", "what it waited for came")}
 
 
 def _die_at_every_point(ground: Ground, batch: list[bytes]) -> int:
@@ -74,6 +79,22 @@ def _die_at_every_point(ground: Ground, batch: list[bytes]) -> int:
         assert ground.counts() == ground.recounted()
         return deaths
     raise AssertionError("unreachable")
+
+
+def test_consumers_killed_one_after_another_at_random_points_lose_nothing(lived: Ground) -> None:
+    bodies = [*LIFE.bodies, b"junk"]
+    chances = random.Random(7)  # noqa: S311 # repeatable, not secret
+    queue = MemoryQueue()
+    queue.publish(bodies)
+    deaths = 0
+    while queue.backlog():
+        with Mortal(lived.engine.url, chances.randrange(20 + 8 * deaths)) as process, suppress(Killed):
+            awarding = Awarding(Database(process.engine), now)
+            Consumer(queue.consumer(), awarding, NoTaskWorkers(), Pace(4, 0)).run(threading.Event(), 0)
+        deaths += process.died
+
+    assert deaths > 5
+    assert_all_is_there(lived, bodies)
 
 
 # Waiting until it can go on
