@@ -28,7 +28,7 @@ def load_definitions(file: File) -> Definitions:
     except yaml.YAMLError as error:
         raise InvalidDefinition([_yaml_problem(file, error)]) from None
     lines: dict[Path, int] = {}
-    repeated = _walk(node, (), lines)
+    repeated = _walk(node, (), lines, set())
     definitions, problems = read_definitions(document)
     if found := [*repeated, *problems]:
         ordered = sorted(found, key=lambda problem: _line(problem.path, lines))
@@ -36,24 +36,29 @@ def load_definitions(file: File) -> Definitions:
     return definitions
 
 
-def _walk(node: yaml.Node | None, path: Path, lines: dict[Path, int]) -> list[Problem]:
-    """Note the line of every field, and return the fields that stand twice: YAML would drop the first."""
-    if node is None:
+def _walk(node: yaml.Node | None, path: Path, lines: dict[Path, int], seen: set[yaml.Node]) -> list[Problem]:
+    """Note the line of every field, and return the fields that stand twice: YAML would drop the first.
+
+    What an alias stands for was gone through where it was written: a few of them may stand for millions of
+    fields, or for what they stand in.
+    """
+    if node is None or node in seen:
         return []
+    seen.add(node)
     lines.setdefault(path, node.start_mark.line + 1)
     repeated: list[Problem] = []
     if isinstance(node, yaml.MappingNode):
-        seen: set[Any] = set()
+        keys: set[Any] = set()
         for key, value in node.value:
             below = (*path, _key(key))
-            if below in seen:
+            if below in keys:
                 repeated.append(Problem(below, f"stands twice; also on line {lines[below]}"))
-            seen.add(below)
+            keys.add(below)
             lines[below] = key.start_mark.line + 1
-            repeated += _walk(value, below, lines)
+            repeated += _walk(value, below, lines, seen)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            repeated += _walk(value, (*path, index), lines)
+            repeated += _walk(value, (*path, index), lines, seen)
     return repeated
 
 

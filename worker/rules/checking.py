@@ -17,7 +17,7 @@ def criteria_problems(place: Path, criteria: dict[str, Any]) -> list[Problem]:
     """Return what is wrong with a badge's criteria, with those inside of them."""
     check = _Check()
     check.criterion(place, criteria, 0)
-    if check.leaves > MOST_LEAVES:
+    if check.too_many:
         check.problems.append(
             Problem(place, f"too many criteria; at most {MOST_LEAVES} in one badge, please")
         )
@@ -29,10 +29,17 @@ class _Check:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.leaves = 0
+        self._leaves = 0
+        self._seen = 0
+
+    @property
+    def too_many(self) -> bool:
+        """Return whether there are more than there may be, or so many that it makes no sense to go on."""
+        return self._leaves > MOST_LEAVES or self._seen > MOST_LEAVES * (MOST_DEEP + 1)
 
     def criterion(self, place: Path, written: object, depth: int) -> None:
         """Check one criterion inside of so many groups."""
+        self._seen += 1
         if not isinstance(written, dict):
             self._say(place, "a mapping, please")
         elif len(written) != 1:
@@ -47,7 +54,7 @@ class _Check:
         elif not isinstance(name, str) or name not in CRITERIA:
             self._say(place, f"unknown criterion; one of {_ANY_CRITERION}, please")
         else:
-            self.leaves += 1
+            self._leaves += 1
             try:
                 CRITERIA[name].model_validate(fields)
             except ValidationError as error:
@@ -60,7 +67,7 @@ class _Check:
             self._say(place, f"nested too deep; at most {MOST_DEEP} of {_ANY_GROUP} in each other, please")
         else:
             for index, each in enumerate(fields):
-                if self.leaves <= MOST_LEAVES:
+                if not self.too_many:
                     self.criterion((*place, index), each, depth)
 
     def _say(self, place: Path, text: str) -> None:

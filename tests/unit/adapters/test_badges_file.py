@@ -61,3 +61,41 @@ def test_a_problem_within_a_group_is_named_with_its_line_and_field(tmp_path: Pat
         f"{file}:10: {inside}.1.social_engagement.threshold: Input should be greater than 0",
         f"{file}:11: {inside}.2.all_of: a list of one criterion or more, please",
     ]
+
+
+def test_one_alias_may_stand_for_a_criterion_in_several_places(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        "      all_of:\n"
+        "        - &path {lp_enroll: {learning_path_id: 40}}\n"
+        "        - any_of: [*path, {social_engagement: {threshold: 0}}]\n",
+    )
+
+    with pytest.raises(InvalidDefinition) as found:
+        load_definitions(file)
+
+    field = "badges.one.criteria.all_of.1.any_of.1.social_engagement.threshold"
+    assert found.value.problems == [f"{file}:8: {field}: Input should be greater than 0"]
+
+
+def test_aliases_that_stand_for_millions_of_criteria_are_refused_at_once(tmp_path: Path) -> None:
+    tens = "".join(
+        f"        - &level{n} {{all_of: [{', '.join([f'*level{n - 1}'] * 10)}]}}\n" for n in range(1, 7)
+    )
+    file = write(
+        tmp_path, f"      all_of:\n        - &level0 {{lp_enroll: {{learning_path_id: 40}}}}\n{tens}"
+    )
+
+    with pytest.raises(InvalidDefinition) as found:
+        load_definitions(file)
+
+    assert found.value.problems == [
+        f"{file}:5: badges.one.criteria: too many criteria; at most 64 in one badge, please"
+    ]
+
+
+def test_a_criterion_that_stands_for_what_it_stands_in_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path, "      &all\n      all_of: [*all]\n")
+
+    with pytest.raises(InvalidDefinition, match="nested too deep; at most 8"):
+        load_definitions(file)
