@@ -183,6 +183,19 @@ def test_asking_again_evaluates_everybody_again(ground: Ground) -> None:
     assert len(ground.earned()) == 8
 
 
+def test_parts_that_an_older_release_left_behind_are_in_nobodys_way(ground: Ground) -> None:
+    evaluation = noted(ground)
+    with ground.database.at_work() as number:
+        ground.database.claim(evaluation, number, 2)
+    with ground.engine.begin() as connection:
+        connection.execute(update(evaluations).values(finished_at=now()))  # as it knows them to be over
+
+    noted_ones = ground.database.evaluate_all(Reason.ASKED, None, None)
+    (worked,) = work_off(ground.database, noted_ones)
+
+    assert (worked.standing.looked_at, worked.standing.found) == (7, 7)
+
+
 def test_asking_for_one_badge_leaves_the_others_alone(ground: Ground) -> None:
     ground.apply(enrol=ENROL, post=A_POST)
 

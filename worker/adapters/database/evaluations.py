@@ -73,6 +73,8 @@ def claim(connection: Connection, evaluation: Evaluation, worker: int, people: i
         return None
     if row.position == "":  # here and not where it is noted: an `apply` keeps consumers waiting
         connection.execute(_of(evaluation, people=count_people(connection)))
+        # A program of the release before, which knows of no parts, may have ended the last one over theirs.
+        connection.execute(delete(evaluation_parts).where(*_parts_of(evaluation)))
     size, upto = people_after(connection, row.position, people)
     if size == 0:
         return _inherit(connection, evaluation, worker)
