@@ -1,115 +1,97 @@
-"""`make bench`: every figure from one run, with the machine and the versions.
+"""`make bench`: every figure and ratio from one run, with the machine and the versions.
 
-python -m benchmarks [--events 60000] [--repeat 3] [--json]
+python -m benchmarks [--events 200000] [--repeat 3] [--only one,two] [--json FILE] [--full]
+
+A turn measures every case once, so that a noisy minute hits all of them; shown are the medians of the turns,
+and ratios of what was measured in the same turn. `--full` adds what takes long: evaluating everybody, dry
+runs of badges, the brokers side by side.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import statistics
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from benchmarks import queues, reevaluation, simulate
+from benchmarks.cases import Cases, known
+from benchmarks.figures import Figures, show, write
+from benchmarks.ground import Ground, ground, load, machine
 
-from benchmarks import mix
-from benchmarks.ingest import Rate, measure
-from tests.support.services import Postgres
-from worker.adapters.embedded import start_postgres, start_valkey
-from worker.events import parse_event
-
-_PACKAGES = ("celery", "psycopg", "pydantic", "redis", "sqlalchemy")
+NAMES = "one,two,bare,plain,single,statements,sqlite,latency,stored,badges"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--events", type=int, default=60_000)
+    parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", default=NAMES, help=f"some of {NAMES}")
+    parser.add_argument("--stored", type=int, default=10_000_000, help="activities in the large database")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--full", action="store_true")
     wanted = parser.parse_args()
-    report = run(wanted.events, wanted.repeat)
+    only = wanted.only.split(",")
+    if unknown := set(only) - set(NAMES.split(",")):
+        parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {NAMES}")
+    with ground() as servers:
+        report, figures = run(servers, wanted.events, wanted.repeat, only, wanted.stored)
+    show(report, figures.measured())
+    if wanted.full:
+        report["others"] = others()
     if wanted.json:
-        json.dump(report, sys.stdout, indent=1)
-    else:
-        _show(report)
+        write(report, wanted.json)
 
 
-def run(count: int, repeat: int) -> dict[str, Any]:
-    """Measure every case so many times, in turn, and return medians."""
-    events = mix.events(count)
-    rates: dict[str, list[float]] = {}
-    memory = 0.0
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="badge-worker-bench-")))
-        folder.chmod(0o755)
-        server = Postgres(stack.enter_context(start_postgres(folder / "postgres")).url)
-        redis_url = stack.enter_context(start_valkey(folder / "valkey", persistent=False)).url
-        for turn in range(repeat):
-            for rate in _turn(server, redis_url, folder, turn, events):
-                rates.setdefault(rate.case, []).append(rate.per_second)
-                memory = max(memory, rate.memory)
-        rates["parse alone"] = [_parse(events) for _ in range(repeat)]
-    return {
-        "machine": {"cpus": _cpus(), "platform": platform.platform(), "python": platform.python_version()},
-        "versions": {name: version(name) for name in _PACKAGES},
-        "events": count,
-        "repeat": repeat,
-        "events_per_second": {case: round(statistics.median(found)) for case, found in rates.items()},
-        "spread": {case: [round(min(found)), round(max(found))] for case, found in rates.items()},
-        "largest_consumer_mib": round(memory, 1),
+def run(
+    servers: Ground, events: int, turns: int, only: list[str], stored: int
+) -> tuple[dict[str, Any], Figures]:
+    """Measure these cases so many times, and return what was found."""
+    figures = Figures(known())
+    cases = Cases(servers, figures, events, stored)
+    before = load()
+    for turn in range(turns):
+        cases.begin(turn)
+        for name, case in cases.by_name().items():
+            if name in only:
+                begin = time.perf_counter()
+                case()
+                _say(f"turn {turn + 1}: {name} ({time.perf_counter() - begin:.0f} s)")
+        cases.end()
+    report = {
+        "events": events,
+        "turns": turns,
+        "machine": machine(),
+        "postgres": servers.settings(),
+        "broker": servers.broker(),
+        "load": {"before": before, "after": load()},
+        "figures": {name: figure.as_json() for name, figure in figures.measured().items()},
     }
+    return report, figures
 
 
-def _turn(server: Postgres, redis_url: str, folder: Path, turn: int, events: list[bytes]) -> list[Rate]:
-    found = []
-    for consumers in (1, 2):
-        with server.database() as url:
-            case = f"PostgreSQL, {consumers} consumer{'s' if consumers > 1 else ''}"
-            found.append(measure(case, url, redis_url, folder, consumers=consumers, events=events))
-    sqlite = f"sqlite:///{folder / f'bench-{turn}.db'}"
-    found.append(measure("SQLite, 1 consumer", sqlite, redis_url, folder, consumers=1, events=events))
-    return found
-
-
-def _parse(events: list[bytes]) -> float:
-    now = datetime.now(UTC)
-    begin = time.perf_counter()
-    for body in events:
-        parse_event(body, now)
-    return len(events) / (time.perf_counter() - begin)
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0))
-
-
-def _show(report: dict[str, Any]) -> None:
-    console = Console()
-    table = Table(
-        title=f"{report['events']} events of the mix, median of {report['repeat']}", title_justify="left"
+def others() -> dict[str, Any]:
+    """Run what measures itself: everybody's evaluation, dry runs, brokers."""
+    _say("evaluating everybody")
+    evaluated = reevaluation.run(100_000, 1_000_000)
+    reevaluation.show(evaluated)
+    _say("dry runs")
+    timing = simulate.measure()
+    print(
+        f"simulate: {timing.events:,} events in {timing.seconds:.2f} s, at most {simulate.AT_MOST} s wanted"
     )
-    table.add_column("case")
-    table.add_column("events/s", justify="right")
-    table.add_column("from … to", justify="right")
-    for case, rate in report["events_per_second"].items():
-        low, high = report["spread"][case]
-        table.add_row(case, f"{rate:,}", f"{low:,} … {high:,}")
-    console.print(table)
-    console.print(
-        f"largest consumer: {report['largest_consumer_mib']} MiB; {report['machine']}; {report['versions']}"
-    )
+    _say("brokers")
+    brokers = queues.run(50_000, 3)
+    queues.show(brokers)
+    simulated = {"events": timing.events, "seconds": timing.seconds, "awards": timing.awards}
+    return {"reevaluation": evaluated, "simulate": simulated, "queues": brokers}
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

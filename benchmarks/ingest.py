@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import mix
+from benchmarks.ground import Ground
+from benchmarks.stream import Streams, fill
 from tests.support.processes import Spawned, spawn
-from worker.adapters.database.engine import make_engine
-from worker.adapters.database.migrations import upgrade
-from worker.adapters.database.store import Database
-from worker.adapters.queues import RedisStreamQueue
-from worker.adapters.redis_connection import connect
-from worker.applying import apply
-from worker.rules.definitions import read_definitions
+from worker.adapters.queues.redis_streams import STREAM
+
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What one case reached. `memory` is the largest consumer's peak, in MiB."""
+    """What one case reached. `memory` is the largest consumer's peak, in MB."""
 
-    case: str
     events: int
     seconds: float
     memory: float
@@ -34,65 +31,72 @@ class Rate:
         return self.events / self.seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A prepared stream of so many events, and what is taken in before the clock starts."""
+
+    stream: str
+    events: int
+    warm_up: Sequence[bytes]
+
+
 def measure(
-    case: str, database_url: str, redis_url: str, folder: Path, *, consumers: int, events: list[bytes]
+    ground: Ground, streams: Streams, database_url: str, work: Work, *, consumers: int, batch_size: int = 500
 ) -> Rate:
-    """Put the events on a stream, let so many consumer processes take them in, and time that.
-
-    The time runs from the moment when all consumers wait for their first event to the last acknowledgement.
-    """
-    _prepare(database_url)
-    client = connect(redis_url)
-    client.flushdb()
-    queue = RedisStreamQueue(redis_url)
-    with ExitStack() as stack:
-        started = [_consumer(stack, folder, number, database_url, redis_url) for number in range(consumers)]
-        _await_group(client, consumers)
+    """Let so many consumer processes take the work in; the time runs from when all of it is there at once."""
+    with running(ground, streams, database_url, work.warm_up, consumers, batch_size) as started:
+        streams.stage(work.stream)
         begin = time.perf_counter()
-        for first in range(0, len(events), 5000):
-            queue.publish(events[first : first + 5000])
-        while queue.backlog():
-            time.sleep(0.01)
+        streams.swap_in()
+        streams.await_done(lambda: check(started))
         seconds = time.perf_counter() - begin
-        memory = max(_peak(each.pid) for each in started)
-    return Rate(case, len(events), seconds, memory)
+        memory = max(peak(each) for each in started)
+    return Rate(work.events, seconds, memory)
 
 
-def _prepare(database_url: str) -> None:
-    engine = make_engine(database_url)
-    upgrade(engine)
-    definitions, problems = read_definitions(mix.definitions())
-    if problems:
-        raise ValueError(problems)
-    apply(Database(engine), definitions)
-    engine.dispose()
+@contextmanager
+def running(
+    ground: Ground,
+    streams: Streams,
+    database_url: str,
+    warm_up: Sequence[bytes],
+    consumers: int,
+    batch_size: int = 500,
+) -> Iterator[list[Spawned]]:
+    """Give consumer processes that wait for events and have taken in some."""
+    streams.empty()
+    with ExitStack() as stack:
+        started = [_consumer(stack, ground, database_url, batch_size) for _ in range(consumers)]
+        streams.await_readers(consumers, lambda: check(started))
+        ground.checkpoint()
+        fill(streams.client, STREAM, warm_up)
+        streams.await_done(lambda: check(started))
+        yield started
 
 
-def _consumer(stack: ExitStack, folder: Path, number: int, database_url: str, redis_url: str) -> Spawned:
+def _consumer(stack: ExitStack, ground: Ground, database_url: str, batch_size: int) -> Spawned:
     env = {
         "BADGE_WORKER_DATABASE_URL": database_url,
-        "BADGE_WORKER_EVENTS_URL": redis_url,
-        "BADGE_WORKER_BROKER_URL": redis_url,
-        "BADGE_WORKER_REDIS_URL": redis_url,
+        "BADGE_WORKER_EVENTS_URL": ground.redis_url,
+        "BADGE_WORKER_BROKER_URL": ground.redis_url,
+        "BADGE_WORKER_REDIS_URL": ground.redis_url,
+        "BADGE_WORKER_BATCH_SIZE": str(batch_size),
         "BADGE_WORKER_LOG_LEVEL": "warning",
     }
     command = [sys.executable, "-m", "worker", "consume"]
-    return stack.enter_context(spawn(command, folder / f"consumer-{number}-{os.getpid()}.log", env, folder))
+    log = ground.folder / f"consumer-{next(_numbers)}.log"
+    return stack.enter_context(spawn(command, log, env, ground.folder))
 
 
-def _await_group(client: object, consumers: int) -> None:
-    """Wait until that many consumers have asked the group for events."""
-    while True:
-        try:
-            if len(client.xinfo_consumers("badge-events", "badge-worker")) >= consumers:  # type: ignore[attr-defined]
-                return
-        except Exception as error:  # the group is not there before the first consumer is
-            if "NOGROUP" not in str(error) and "no such key" not in str(error):
-                raise
-        time.sleep(0.05)
+def check(processes: Sequence[Spawned]) -> None:
+    """Raise RuntimeError if one of these ended, with what it said."""
+    for each in processes:
+        if each.process.poll() is not None:
+            raise RuntimeError(f"ended with {each.process.returncode}:\n{each.output()[-2000:]}")
 
 
-def _peak(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
+def peak(process: Spawned) -> float:
+    """Return the most memory that a process ever had resident, in MB."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+    return int(line.split()[1]) * 1024 / 10**6

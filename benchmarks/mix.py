@@ -15,21 +15,31 @@ USERS, PATHS, BADGES = 20_000, 500, 100
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-def definitions(badges: int = BADGES) -> dict[str, Any]:
-    """Return so many badges over all six criteria, none of them issued anywhere."""
-    return {"badges": {f"badge-{number}": _badge(number) for number in range(badges)}}
+def definitions(badges: int = BADGES, out_of_reach: int = 0) -> dict[str, Any]:
+    """Return so many badges over all six criteria, none of them issued anywhere.
+
+    Those `out_of_reach` come on top, and nobody in the mix earns one: they are about other learning paths and
+    larger numbers than there are.
+    """
+    reachable = {
+        f"badge-{number}": _badge(number, str(number % PATHS), number // 6) for number in range(badges)
+    }
+    others = {
+        f"beyond-{number}": _badge(number, f"beyond-{number}", 100_000 + number // 6)
+        for number in range(out_of_reach)
+    }
+    return {"badges": reachable | others}
 
 
-def _badge(number: int) -> dict[str, Any]:
-    path = {"learning_path_id": str(number % PATHS)}
-    step = number // 6
+def _badge(number: int, learning_path_id: str, step: int) -> dict[str, Any]:
+    path = {"learning_path_id": learning_path_id}
     criteria: list[dict[str, Any]] = [
         {"lp_enroll": path},
         {"lp_complete": path},
         {"lp_passed": path},
         {"social_connection": {"threshold": 3 + step, "period": 86_400 * (1 + step)}},
         {"social_engagement": {"threshold": 5 * (1 + step)}},
-        {"registered_for": {"threshold": 86_400 * 365 * (1 + step)}},
+        {"registered_for": {"threshold": 86_400 * 365 * (1 + step % 1000)}},
     ]
     return {
         "title": f"Badge {number}",
@@ -38,7 +48,7 @@ def _badge(number: int) -> dict[str, Any]:
     }
 
 
-def events(count: int, seed: int = 0) -> list[bytes]:
+def events(count: int, seed: int = 0, *, removals: bool = True) -> list[bytes]:
     """Return so many bodies of the mix."""
     rng = random.Random(seed)
     made: list[bytes] = []
@@ -47,7 +57,7 @@ def events(count: int, seed: int = 0) -> list[bytes]:
         if what < 0.05 and made:
             made.append(rng.choice(made[-5000:]))
         else:
-            made.append(_event(rng, len(made), removal=what > 0.99))
+            made.append(_event(rng, len(made), removal=removals and what > 0.99))
     return made
 
 

@@ -38,7 +38,7 @@ _BUILT_AFTERWARDS = ("activities", "counts")  # their indexes: one by one they t
 def settle(engine: Engine, people: int, activities: int) -> None:
     """Fill an empty database with so many people and activities."""
     with engine.begin() as connection:
-        again = _take_indexes_off(connection)
+        again = indexes_off(connection)
         connection.execute(text("SELECT setseed(0.5)"))
         connection.execute(text(_PEOPLE), {"people": people})
         connection.execute(text(_ACTIVITIES), {"people": people, "activities": activities, "days": DAYS})
@@ -50,7 +50,7 @@ def settle(engine: Engine, people: int, activities: int) -> None:
         connection.execute(text("VACUUM ANALYZE"))  # as autovacuum does by and by
 
 
-def _take_indexes_off(connection: Connection) -> list[str]:
+def indexes_off(connection: Connection) -> list[str]:
     """Drop the indexes of these tables; return what makes them again."""
     found = connection.execute(
         text(

@@ -48,7 +48,7 @@ def main() -> None:
     if wanted.json:
         json.dump(report, sys.stdout, indent=1)
     else:
-        _show(report)
+        show(report)
 
 
 def run(count: int, repeat: int) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _seconds(act: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
-def _show(report: dict[str, Any]) -> None:
+def show(report: dict[str, Any]) -> None:
     table = Table(title=f"{report['events']} events in batches of {BATCH}, events/s")
     measured = report["events_per_second"]
     table.add_column("")

@@ -77,7 +77,7 @@ def main() -> None:
     if wanted.json:
         json.dump(report, sys.stdout, indent=1)
     else:
-        _show(report)
+        show(report)
 
 
 def run(people: int, activities: int, workers: int = 1, seconds: float = 20) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _vacuum(database: Database) -> None:
         connection.execute(text("VACUUM ANALYZE awards"))
 
 
-def _show(report: dict[str, Any]) -> None:
+def show(report: dict[str, Any]) -> None:
     title = f"{report['users']:,} users, {report['activities']:,} activities, workers: {report['workers']}"
     table = Table(title=title, title_justify="left")
     for column in ("criterion", "people who earn it", "plan s", "new badge s", "again s"):

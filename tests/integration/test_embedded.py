@@ -197,11 +197,15 @@ def test_postgres_runs_unprivileged_and_keeps_what_it_had(open_folder: Path) -> 
     assert owner != 0
 
 
-def test_postgres_is_durable_unless_told_otherwise(open_folder: Path) -> None:
-    with start_postgres(open_folder) as database, psycopg.connect(plain(database.url)) as connection:
-        durable = connection.execute("SELECT current_setting('fsync'), current_setting('synchronous_commit')")
+def test_postgres_is_durable_unless_told_otherwise_and_takes_settings(open_folder: Path) -> None:
+    names = ("fsync", "synchronous_commit", "work_mem")
+    with (
+        start_postgres(open_folder, settings={"work_mem": "7MB"}) as database,
+        psycopg.connect(plain(database.url)) as connection,
+    ):
+        found = [connection.execute("SELECT current_setting(%s)", [name]).fetchone() for name in names]
 
-        assert durable.fetchone() == ("on", "on")
+        assert found == [("on",), ("on",), ("7MB",)]
 
 
 def test_what_a_killed_postgres_had_committed_is_there_again(open_folder: Path) -> None:

@@ -9,6 +9,7 @@ import pwd
 import shutil
 import signal
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from worker.adapters.embedded.server import HOST, RunningServer, await_ready, on_free_port
@@ -21,13 +22,16 @@ INITDB_TIMEOUT = 120.0
 FAST_BUT_LOSSY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-def start_postgres(data_dir: Path, *, port: int = 0, durable: bool = True) -> RunningServer:
+def start_postgres(
+    data_dir: Path, *, port: int = 0, durable: bool = True, settings: Mapping[str, str] | None = None
+) -> RunningServer:
     """Start a PostgreSQL that keeps its files in `data_dir` and answers on 127.0.0.1; port 0: a free one.
 
     Its superuser is `postgres`, trusted on loopback; `url` is for SQLAlchemy with psycopg. `durable=False`
-    trades crash safety for speed, for tests. As root the server runs as an unprivileged user. Raises
-    ConfigurationError when the wheel is missing, that user cannot reach the folder, or the server does not
-    come up (with its log's last lines). Call it from the main thread.
+    trades crash safety for speed, for tests; `settings` are the server's own, such as `shared_buffers`. As
+    root the server runs as an unprivileged user. Raises ConfigurationError when the wheel is missing, that
+    user cannot reach the folder, or the server does not come up (with its log's last lines). Call it from the
+    main thread.
     """
     installed = _installed()
     user = _unprivileged() if os.geteuid() == 0 else None
@@ -37,8 +41,8 @@ def start_postgres(data_dir: Path, *, port: int = 0, durable: bool = True) -> Ru
         installed = _copy(installed, data_dir)
     programs = installed / PACKAGE / "pginstall" / "bin"
     _create_cluster(programs, data_dir, user, durable=durable)
-    settings = {} if durable else FAST_BUT_LOSSY
-    return on_free_port(lambda chosen: _start(programs, data_dir, user, chosen, settings), port)
+    wanted = {**({} if durable else FAST_BUT_LOSSY), **(settings or {})}
+    return on_free_port(lambda chosen: _start(programs, data_dir, user, chosen, wanted), port)
 
 
 def _installed() -> Path:
