@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from tests.support.services import plain, unavailable
+from tests.support.services import _without as without
+from tests.support.services import plain
 from worker.adapters.embedded import RunningServer, start_postgres, start_valkey
 from worker.adapters.redis_connection import connect
 from worker.errors import ConfigurationError
@@ -102,5 +103,5 @@ def servers() -> Iterator[tuple[RestartablePostgres, RestartableValkey]]:
             stack.callback(valkey.stop)
             psycopg.connect(plain(postgres.url)).close()
         except ConfigurationError as error:
-            unavailable("PostgreSQL or Valkey of our own", error, "make install")
+            without("PostgreSQL or Valkey of our own", error, "make install")
         yield postgres, valkey
