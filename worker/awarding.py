@@ -254,7 +254,8 @@ class _Part:
                 # A window that holds since now has what moved in it; one that held before was awarded then.
                 span = timedelta(seconds=rule.criterion.period)
                 low, high = moved.since - span, moved.until + span
-                self._chances[pair] = Chance(*pair, rule.criterion.threshold, low, high)
+                # Whoever may earn again is looked at whole: what held all along counts then, too.
+                self._chances.setdefault(pair, Chance(*pair, rule.criterion.threshold, low, high))
             else:
                 self._chances[pair] = Chance(*pair)
 

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.bodies import blocked, registered, unblocked
+from tests.support.bodies import blocked, met, registered, unblocked, updated
 from tests.support.ground import Ground, badge, now
 from worker.reevaluation import backfill, begin_night, sweep
 
 HOUR = timedelta(hours=1)
+DAY = 86400
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 HOUR_OLD = badge({"registered_for": {"threshold": 3600}})
@@ -72,3 +73,25 @@ def test_beat_that_runs_twice_does_nothing_twice(ground: Ground) -> None:
         backfill(ground.database)
 
     assert ground.history("ada", "hour") == ["decided"]
+
+
+FREE_AGAIN = {
+    "unblocked": (blocked(0, "ada"), unblocked(5 * DAY, "ada")),
+    "not-anonymous-any-more": (
+        updated(0, "ada", scope="ANONYMOUS"),
+        updated(5 * DAY, "ada", scope="AUTHENTICATED"),
+    ),
+}
+
+
+@pytest.mark.parametrize("how", sorted(FREE_AGAIN))
+def test_what_comes_along_with_the_end_of_a_bar_hides_no_window_that_held_before(
+    ground: Ground, how: str
+) -> None:
+    ground.apply(pair=badge({"social_connection": {"threshold": 2, "period": 60}}))
+    begins, ends = FREE_AGAIN[how]
+    ground.ingest(begins, met(10, "ada", "bob"), met(20, "ada", "cy"))
+
+    ground.ingest(ends, met(5 * DAY + 10, "ada", "dan"))
+
+    assert set(ground.earned()) == {("ada", "pair")}
