@@ -13,6 +13,7 @@ from worker.activities import Kind
 from worker.deciding import award, make_rulebook
 from worker.errors import DatabaseUnavailable, InvalidEvent, Unstorable
 from worker.events import Event, LearningPathCompleted, UnknownEvent, parse_event
+from worker.forgotten import Forgotten, Recognised
 from worker.known import Known
 from worker.news import ActivityNews, News, news_of
 from worker.ports import Batch, BatchStore, Chance, Clock, Moved, RulesState
@@ -63,9 +64,10 @@ class Awarding:
     One thread may read while another commits; no more than one commits.
     """
 
-    def __init__(self, store: BatchStore, clock: Clock) -> None:
+    def __init__(self, store: BatchStore, clock: Clock, secret_key: str | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._forgotten = Forgotten(secret_key)
         self._rulebook: Rulebook | None = None
         self._known = Known()
 
@@ -95,8 +97,9 @@ class Awarding:
     def commit(self, read: ReadBatch) -> Ingested:
         """Take a batch in, in one transaction; when this returns, it is committed.
 
-        Raises DatabaseUnavailable: then nothing of it happened. A body that the database cannot hold is set
-        aside alone, found by bisection.
+        Raises DatabaseUnavailable, and ConfigurationError if people were forgotten by a key that is not ours:
+        then nothing of it happened. A body that the database cannot hold is set aside alone, found by
+        bisection.
         """
         try:
             return self._commit(read)
@@ -110,32 +113,42 @@ class Awarding:
             return self._commit(ReadBatch([], [*read.broken, *refused], read.unknown))
 
     def _commit(self, read: ReadBatch) -> Ingested:
-        news = [each for _, told in read.events for each in told]
+        told = [each for _, news in read.events for each in news]
         done = Ingested(len(read.events), 0, len(read.broken), dict(read.unknown))
-        if not news and not read.broken:
-            return done
-        intake = _Intake(self._known)
-        try:
-            with self._store.batch() as batch:
-                if news:
-                    done.awards = self._take_in(batch, news, intake)
-                if read.broken:
-                    batch.bury(read.broken)
-        except DatabaseUnavailable:
-            self._known.forget()  # who knows what database comes back
-            raise
-        self._known.learn(intake.users, intake.awarded)
+        while (news := self._forgotten.without(told)) or read.broken:
+            intake = _Intake(self._known)
+            try:
+                with self._store.batch() as batch:
+                    done.awards = self._take_in(batch, news, intake) if news else 0
+                    self._bury(batch, read.broken, seen=bool(news))
+            except Recognised:
+                continue  # nothing of it was committed: once more, without whom we know now
+            except DatabaseUnavailable:
+                self._known.forget()  # who knows what database comes back
+                raise
+            self._known.learn(intake.users, intake.awarded)
+            break
         return done
+
+    def _bury(self, batch: Batch, letters: Sequence[tuple[bytes, str]], *, seen: bool) -> None:
+        """Keep what is no event; `seen` says that we know by now how many people are forgotten."""
+        if not letters:
+            return
+        if not seen:
+            self._forgotten.look(batch, (), batch.begin([]).forgotten)
+        if kept := self._forgotten.keepable(batch, letters):
+            batch.bury(kept)
 
     def _take_in(self, batch: Batch, news: Sequence[News], intake: _Intake) -> int:
         user_ids = sorted({each.user_id for each in news})
         about_users = {each.user_id for each in news if isinstance(each, UserNews)}
         intake.users = self._known.unknown(user_ids)
         state = batch.begin(user_ids if about_users else intake.users)
+        self._forgotten.look(batch, user_ids, state.forgotten)
         if about_users:
             intake.profiles = batch.lock_users(user_ids, about_users)
         elif batch.lock(user_ids) != len(user_ids):
-            # Somebody we knew was forgotten meanwhile. Rules stay shared; the locks we have are sorted.
+            # Somebody we knew went meanwhile. Rules stay shared; the locks we have are sorted.
             state = batch.begin(user_ids)
             batch.lock(user_ids)
         rulebook = self._rules(batch, state)

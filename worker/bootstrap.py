@@ -74,7 +74,8 @@ class Services:
         """Return this process's consumer."""
         pace = Pace(self.settings.batch_size, self.settings.batch_wait)
         store = Database(make_engine(self.settings.database_url.get_secret_value(), intake=True))
-        return Consumer(self.queue, Awarding(store, utc_now), self.dispatch, pace)
+        awarding = Awarding(store, utc_now, self.settings.key)
+        return Consumer(self.queue, awarding, self.dispatch, pace)
 
     @cached_property
     def _redis(self) -> redis.Redis:

@@ -30,6 +30,7 @@ from worker.awards import (
 )
 from worker.comparison import Held, Standing
 from worker.news import ActivityNews
+from worker.people import Gone, Person, Traces
 from worker.rules.facts import Counted
 from worker.rules.rulebook import Marks, Rule
 from worker.users import Block, User, UserNews
@@ -37,10 +38,14 @@ from worker.users import Block, User, UserNews
 
 @dataclass(frozen=True, slots=True)
 class RulesState:
-    """Which rules are in force, and the instant up to which account ages are decided."""
+    """Which rules are in force, and the instant up to which account ages are decided.
+
+    `forgotten` is how many people were forgotten: news of them is not to be kept.
+    """
 
     version: int
     swept_to: datetime
+    forgotten: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +244,9 @@ class Batch(Decisions, Protocol):
 
     def begin(self, user_ids: Sequence[str]) -> RulesState:
         """Take RULES shared, insert the missing ones of these users and return the state of the rules."""
+
+    def forgotten(self, hashes: Sequence[str]) -> set[str]:
+        """Return those of these hashes of users that are kept of people who were forgotten."""
 
     def lock(self, user_ids: Sequence[str]) -> int:
         """Lock these users, sorted, and return how many there are."""
@@ -549,6 +557,26 @@ class Books(Protocol):
 
     def revoke_again(self, award: Standing) -> bool:
         """Let a revoked award be revoked at the provider."""
+
+
+class People(Protocol):
+    """Where people are forgotten (issued awards stay, under a pseudonym)."""
+
+    def person(self, user_id: str) -> Person | None:
+        """Return a user with all by which texts may name them; None if there is no such user."""
+
+    def is_forgotten(self, hash_of_user: str) -> bool:
+        """Return whether this hash is kept of somebody."""
+
+    def forget(self, person: Person, hash_of_user: str, fingerprint: str, reason: str | None) -> Gone | None:
+        """Let a person's data go, alone with the rules, in one transaction; None if they are gone already.
+
+        With a `reason`, what was issued is to be revoked. Raises Unsettled while an award may be on its way,
+        and ConfigurationError if others were forgotten by another key: then nothing is changed.
+        """
+
+    def remove_traces(self, traces: Traces) -> tuple[int, int]:
+        """Delete dead letters that name a person, and take them out of texts; return how many of both."""
 
 
 class Clock(Protocol):

@@ -22,6 +22,7 @@ from worker.errors import ConfigurationError
 PREFIX = "BADGE_WORKER_"
 HOME = Path(".badge-worker")  # where `up` keeps its data, in the folder where it runs
 _ISSUER = "ISSUER_"
+_SHORTEST_KEY = 16  # characters of SECRET_KEY
 
 
 def _time_zone(name: str) -> str:
@@ -30,6 +31,12 @@ def _time_zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError("a time zone's name, please, such as Europe/Vienna") from None
     return name
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < _SHORTEST_KEY:
+        raise ValueError(f"at least {_SHORTEST_KEY} characters, please; make one with: openssl rand -hex 32")
+    return secret
 
 
 class Settings(BaseModel):
@@ -45,7 +52,7 @@ class Settings(BaseModel):
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     batch_wait: Annotated[float, Field(ge=0, le=10)] = 0.05
     api_tokens: SecretStr | None = None
-    secret_key: SecretStr | None = None
+    secret_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
     api_jwks_url: str | None = None
     api_jwt_issuer: str | None = None
     api_jwt_audience: str | None = None
@@ -67,6 +74,11 @@ class Settings(BaseModel):
                 f"{PREFIX}{name.upper()}: missing; set it, or run `badge-worker up` in this folder"
             )
         return value.get_secret_value()
+
+    @property
+    def key(self) -> str | None:
+        """Return SECRET_KEY, or None."""
+        return self.secret_key.get_secret_value() if self.secret_key else None
 
     def credential(self, issuer_id: str, name: str) -> str | None:
         """Return one credential of an issuer, such as `password`, or None."""

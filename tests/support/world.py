@@ -43,7 +43,8 @@ class World:
             if call.revoke:
                 Revoking(database, self.permits, "academy", self.provider, 30.0).revoke(call.lease_id)
             else:
-                Issuing(database, self.permits, connection).issue(call.lease_id)
+                issuing = Issuing(database, self.permits, connection)
+                (issuing.settle if call.settle else issuing.issue)(call.lease_id)
 
     def compare(self, *, fix: bool = False, full: bool = False) -> Comparison:
         return Reconciling(self.books, self.provider, "academy", fix=fix).compare(full=full)

@@ -29,7 +29,7 @@ VARIABLES: dict[str, tuple[Any, str]] = {
     "BATCH_SIZE": (500, "100"),
     "BATCH_WAIT": (0.05, "0.5"),
     "API_TOKENS": (None, "lms:publish:hidden"),
-    "SECRET_KEY": (None, "hidden"),
+    "SECRET_KEY": (None, "hidden-hidden-hidden"),
     "API_JWKS_URL": (None, "https://login.example.org/.well-known/jwks.json"),
     "API_JWT_ISSUER": (None, "https://login.example.org/"),
     "API_JWT_AUDIENCE": (None, "badge-worker"),

@@ -51,6 +51,11 @@ class MemoryStore:
                 self.people[user_id] = User(user_id)
         return self._state
 
+    def forgotten(self, hashes: Sequence[str]) -> set[str]:
+        """Return nothing: nobody is forgotten in a dry run."""
+        del hashes
+        return set()
+
     def lock(self, user_ids: Sequence[str]) -> int:
         """Return how many of these users there are."""
         return sum(user_id in self.people for user_id in user_ids)

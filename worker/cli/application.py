@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from worker import __version__
-from worker.cli import awards, badges, badgr, database, dead_letters, embedding, events, processes
+from worker.cli import awards, badges, badgr, database, dead_letters, embedding, events, processes, users
 from worker.cli.diagnosis import doctor
 from worker.cli.explain import explain
 from worker.cli.output import say
@@ -72,6 +72,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(badgr.app, name="badgr")
 app.add_typer(awards.app, name="awards")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(users.app, name="users")
 app.command()(explain)
 app.command()(simulate)
 app.command()(doctor)

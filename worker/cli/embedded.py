@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -40,6 +41,7 @@ START_TIMEOUT = 30.0  # seconds for the sandbox to answer
 STOP_TIMEOUT = 6.0  # seconds for all parts together to finish what they have in hand
 LOCK_TIMEOUT = 1.0  # seconds; other commands look at the lock for an instant
 RUN_FILE = "run.json"
+KEY_FILE = "secret.key"  # what SECRET_KEY is, from one run to the next
 
 _WORKER = (
     "-q",
@@ -107,6 +109,7 @@ class Whole:
         port = _sandbox_port(self.folder)
         self.sandbox_url = f"http://{HOST}:{port}"
         self.variables = _variables(self.folder, self._valkey.url, definitions)
+        self.variables["SECRET_KEY"] = self.passed_on.get("SECRET_KEY") or _secret_key(self.folder / KEY_FILE)
         settings = {PREFIX + name: value for name, value in self.variables.items()}
         self.services = Services(load_settings(settings, self.folder))
         self._add("sandbox", sys.executable, "-m", "worker", "sandbox", *self._sandbox_options(port))
@@ -136,12 +139,7 @@ class Whole:
             "variables": {PREFIX + name: value for name, value in self.variables.items()},
             "urls": {"sandbox": self.sandbox_url, "events": self.variables["EVENTS_URL"]},
         }
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(described, file, indent=1)
-        unfinished.rename(path)
+        _write_for_us_alone(path, json.dumps(described, indent=1))
 
     def _restart_valkey(self) -> None:
         """Start it again where it was, with what it had on the disk."""
@@ -167,6 +165,23 @@ class Whole:
             part.stop(max(ends - time.monotonic(), 0.1))
         self._parts.clear()
         self._stack.close()
+
+
+def _write_for_us_alone(path: Path, text: str) -> None:
+    """Write a file that nobody else may read, whole or not at all."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    unfinished.rename(path)
+
+
+def _secret_key(path: Path) -> str:
+    """Return the key that was made at the first start: by another, forgotten people would be strangers."""
+    if not path.exists():
+        _write_for_us_alone(path, secrets.token_hex(32))
+    return path.read_text().strip()
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> NoReturn:

@@ -50,11 +50,17 @@ def consume(
 
 
 def _await_schema(here: Services, stop: StopRequest) -> None:
-    """Wait for the database; raises ConfigurationError if its schema is missing or old."""
+    """Wait for the database; raises ConfigurationError if its schema is missing or old.
+
+    Likewise if people were forgotten by a key that we do not have: their events would be kept again.
+    """
+    from worker.forgotten import Forgotten
+
     said = False
     while not stop.is_set():
         try:
-            open_database(here)
+            with open_database(here).batch() as batch:
+                Forgotten(here.settings.key).look(batch, (), batch.begin([]).forgotten)
         except DatabaseUnavailable as error:
             if not said:
                 log.warning("consumer.waits", error=type(error).__name__, reason=str(error))

@@ -26,6 +26,8 @@ def up(badges: Path | None = None) -> NoReturn:
     passed_on = {
         name.upper(): str(getattr(settings, name)) for name in _PASSED_ON if name in settings.model_fields_set
     }
+    if settings.key:
+        passed_on["SECRET_KEY"] = settings.key
     with Whole(HOME, badges or settings.badges_file, persistent=True, passed_on=passed_on) as whole:
         _say_where(whole)
         _say_what_wins(whole, load_settings())

@@ -63,7 +63,7 @@ def _empty(ground: Ground) -> None:
         for table in metadata.sorted_tables:
             if table.name != "rulebook":
                 connection.execute(table.delete())
-        connection.execute(text("UPDATE rulebook SET version = 0, swept_to = now()"))
+        connection.execute(text("UPDATE rulebook SET version = 0, swept_to = now(), forgotten = 0"))
 
 
 @pytest.fixture

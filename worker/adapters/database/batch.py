@@ -27,6 +27,7 @@ from worker.users import FIELDS, Told, User, UserNews
 
 _IDS = Rows("ids", user_id=TEXT)
 _WANTED = Rows("wanted", user_id=TEXT)
+_HASHES = Rows("hashes", hash=TEXT)
 _CHANCES = Rows("c", user_id=TEXT, badge_id=TEXT, threshold=INTEGER, low=INSTANT, high=INSTANT)
 _PROFILE = [column for name in FIELDS for column in (name, f"{name}_at")]
 _USERS = Rows(
@@ -61,13 +62,19 @@ class Batch(Decisions):
             "ORDER BY user_id ON CONFLICT DO NOTHING"
         )
         ids = _IDS.bind(self.dialect, [(user_id,) for user_id in user_ids])
-        state = "SELECT version, swept_to FROM rulebook"
+        state = "SELECT version, swept_to, forgotten FROM rulebook"
         if self._sqlite:
             self.connection.execute(statement(missing), ids)
             row = self.connection.execute(self._instants(state, "swept_to")).one()
         else:
             row = self.connection.execute(statement(f"WITH missing AS ({missing}) {state}"), ids).one()
-        return RulesState(row.version, row.swept_to)
+        return RulesState(row.version, row.swept_to, row.forgotten)
+
+    def forgotten(self, hashes: Sequence[str]) -> set[str]:
+        """Return those of these hashes that are kept of people who were forgotten."""
+        sql = f"SELECT hash FROM forgotten WHERE hash {_HASHES.among(self.dialect)}"
+        bound = _HASHES.bind(self.dialect, [(each,) for each in hashes])
+        return set(self.connection.execute(statement(sql), bound).scalars())
 
     def lock(self, user_ids: Sequence[str]) -> int:
         """Lock the users, sorted, in a statement of its own, and return how many there are.

@@ -149,6 +149,7 @@ recipients = Table(
     Column("user_id", Id, nullable=False),
     PrimaryKeyConstraint("badge_id", "recipient"),
 )
+Index("ix_recipients_user_id", recipients.c.user_id)  # of whom is forgotten, while nobody else may decide
 
 award_history = Table(
     "award_history",
@@ -197,14 +198,25 @@ reconciliations = Table(
     PrimaryKeyConstraint("issuer"),
 )
 
-# One row: the version of the rules, and the instant up to which account ages are decided.
+# One row: the version of the rules, the instant up to which account ages are decided, and what consumers must
+# know beside them.
 rulebook = Table(
     "rulebook",
     metadata,
     Column("only", Integer, nullable=False, autoincrement=False),
     Column("version", Integer, nullable=False),
     Column("swept_to", Instant, nullable=False),
+    Column("forgotten", Integer, nullable=False, server_default=text("0")),  # how many people were
     PrimaryKeyConstraint("only"),
+)
+
+# What is kept of people who were forgotten, so that later news of them is recognised: a keyed hash of the
+# user id. The hash of the empty one, which nobody has, is among them: it tells a wrong key.
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("hash", Id, nullable=False),
+    PrimaryKeyConstraint("hash"),
 )
 
 dead_letters = Table(

@@ -16,8 +16,10 @@ from worker.adapters.database import (
     candidates,
     engine,
     evaluations,
+    forgetting,
     listings,
     revoking,
+    traces,
 )
 from worker.adapters.database.alone import Work, alone, at_work
 from worker.adapters.database.batch import Batch
@@ -25,6 +27,7 @@ from worker.adapters.database.listings import AwardFilter, BadgeRow, DeadLetter,
 from worker.adapters.database.rules import Backfill, RulesChange, Sweep
 from worker.adapters.database.schema import badges, issuers
 from worker.awards import Asked, AwardRow, Call, Ending, LeasedAward, LeasedRevocation, Which
+from worker.people import Gone, Person, Traces
 from worker.ports import Admission, Close, Evaluation, Part, Reason
 from worker.rules.rulebook import Rule
 
@@ -210,6 +213,32 @@ class Database:
         """Record how the revocations of a lease ended."""
         with engine.transaction(self.engine) as connection:
             revoking.end(connection, lease_id, endings)
+
+    # Forgetting people
+
+    def person(self, user_id: str) -> Person | None:
+        """Return a user with all by which texts may name them; None if there is no such user."""
+        with engine.reading(self.engine) as connection:
+            return forgetting.person(connection, user_id)
+
+    def is_forgotten(self, hash_of_user: str) -> bool:
+        """Return whether this hash is kept of somebody."""
+        with engine.reading(self.engine) as connection:
+            return forgetting.is_forgotten(connection, hash_of_user)
+
+    def forget(self, person: Person, hash_of_user: str, fingerprint: str, reason: str | None) -> Gone | None:
+        """Let a person's data go; raises Unsettled while an award may be on its way."""
+        with engine.transaction(self.engine) as connection:
+            return forgetting.forget(connection, person, hash_of_user, fingerprint, reason)
+
+    def remove_traces(self, of: Traces) -> tuple[int, int]:
+        """Delete dead letters that name a person, and take them out of texts; return how many of both."""
+        with engine.reading(self.engine) as connection:
+            letters = traces.named_letters(connection, of)
+            said = traces.named_in_awards(connection, of)
+            told = traces.named_in_histories(connection, of)
+        with engine.transaction(self.engine) as connection:
+            return traces.discard(connection, letters), traces.rewrite(connection, of, said, told)
 
     # What people ask
 

@@ -1,0 +1,107 @@
+"""News of people who were forgotten: recognised by a keyed hash, and not kept.
+
+As long as nobody is forgotten, this costs nothing. Else a process asks once for each user it meets, and
+again when somebody else was forgotten: `RulesState.forgotten`, read under RULES, says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import structlog
+
+from worker.activities import Kind
+from worker.errors import BadgeWorkerError, ConfigurationError
+from worker.news import ActivityNews, News
+from worker.people import Pseudonyms, ids_in, pseudonym
+
+log = structlog.get_logger(__name__)
+
+_MOST = 100_000  # users remembered at most, of either sort
+_VARIABLE = "BADGE_WORKER_SECRET_KEY"
+
+
+class Hashes(Protocol):
+    """Where the hashes of forgotten people are, in an open transaction."""
+
+    def forgotten(self, hashes: Sequence[str]) -> set[str]:
+        """Return those of these hashes that are kept."""
+
+
+class Recognised(BadgeWorkerError):
+    """A batch has news of somebody who was forgotten: it is to be begun anew, without it."""
+
+
+class Forgotten:
+    """What one process knows of who was forgotten. It refuses to go on with a wrong key, or without one."""
+
+    def __init__(self, secret_key: str | None) -> None:
+        self._pseudonyms = Pseudonyms(secret_key) if secret_key else None
+        self._number = 0
+        self._clean: set[str] = set()  # users who are not forgotten, as long as nobody else is
+        self._stand_in: dict[str, str] = {}  # pseudonyms, by user
+
+    def without(self, news: Sequence[News]) -> Sequence[News]:
+        """Return the news without whom we know to be forgotten; others keep their connections to them."""
+        if not self._stand_in:
+            return news
+        return [self._renamed(each) for each in news if each.user_id not in self._stand_in]
+
+    def _renamed(self, news: News) -> News:
+        if isinstance(news, ActivityNews) and news.kind is Kind.CONNECTED:
+            return news._replace(object_id=self._stand_in.get(news.object_id, news.object_id))
+        return news
+
+    def look(self, hashes: Hashes, user_ids: Iterable[str], number: int) -> None:
+        """Look whether one of these users is among the `number` who were forgotten.
+
+        Raises Recognised if so: `without` knows them then. Raises ConfigurationError without the right key,
+        since nobody would be recognised.
+        """
+        if number != self._number:
+            self._clean.clear()
+        elif not number:
+            return
+        fresh = [each for each in user_ids if each not in self._clean]
+        if number == self._number and not fresh:
+            return
+        found = self._among(hashes, fresh) if number else {}
+        self._number = number
+        if found:
+            self._remember(found)
+            raise Recognised(f"{len(found)} forgotten")
+        if len(self._clean) > _MOST:
+            self._clean.clear()
+        self._clean.update(fresh)
+
+    def keepable(self, hashes: Hashes, letters: Sequence[tuple[bytes, str]]) -> list[tuple[bytes, str]]:
+        """Return the dead letters in which nobody stands who was forgotten; call it after `look`."""
+        if not self._number:
+            return list(letters)
+        named = [ids_in(body) for body, _ in letters]
+        found = self._among(hashes, sorted({each for ids in named for each in ids}))
+        kept = [letter for letter, ids in zip(letters, named, strict=True) if ids.isdisjoint(found)]
+        if len(kept) < len(letters):
+            log.info("letter.of_somebody_forgotten", letters=len(letters) - len(kept))
+        return kept
+
+    def _among(self, hashes: Hashes, user_ids: Sequence[str]) -> dict[str, str]:
+        """Return the pseudonyms of those who are forgotten."""
+        if self._pseudonyms is None:
+            raise ConfigurationError(
+                f"{_VARIABLE}: missing; without it events of people who were forgotten would be kept again"
+            )
+        by_hash = {self._pseudonyms.hash_of(each): each for each in user_ids}
+        fingerprint = self._pseudonyms.fingerprint
+        kept = hashes.forgotten([*by_hash, fingerprint])
+        if fingerprint not in kept:
+            raise ConfigurationError(
+                f"{_VARIABLE}: not the one by which people were forgotten: their events would be kept again"
+            )
+        return {by_hash[each]: pseudonym(each) for each in kept if each in by_hash}
+
+    def _remember(self, found: dict[str, str]) -> None:
+        if len(self._stand_in) > _MOST:
+            self._stand_in.clear()
+        self._stand_in |= found
