@@ -194,3 +194,13 @@ def counted(ground: Ground) -> list[str]:
     with ground.database.batch() as batch:
         found = batch.counted({("ada", Kind.POST)}, ())["ada"][Kind.POST]
     return [each.counted_at.isoformat() for each in found]
+
+
+def test_what_a_batch_asks_of_postgresql_is_never_compiled(postgres: Ground) -> None:
+    engine = make_engine(postgres.engine.url.render_as_string(hide_password=False), intake=True)
+
+    with reading(engine) as connection:
+        compiled = connection.execute(text("SHOW jit")).scalar_one()
+    engine.dispose()
+
+    assert compiled == "off"
