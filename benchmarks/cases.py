@@ -19,8 +19,6 @@ from benchmarks.stored import store
 from benchmarks.stream import Streams
 from tests.support.services import plain
 from worker.adapters.database.engine import make_engine
-from worker.adapters.database.store import Database
-from worker.reevaluation import backfill
 
 PER_SECOND = "/s"
 BEYOND = 9_990  # badges that nobody earns, beside ten others
@@ -191,7 +189,8 @@ class Cases:
         return mix.events(self._events // 10, 99)
 
     def _unseen(self) -> list[bytes]:
-        return mix.events(self._events // 10, 200 + self._turn)
+        """Return enough to have met most people: a consumer that has run for a while remembers them."""
+        return mix.events(self._events // 2, 200 + self._turn)
 
     @cached_property
     def _mix(self) -> str:
@@ -222,11 +221,9 @@ class Cases:
 
     def _filled(self, name: str, rows: int) -> str:
         """Return a database with so many activities, and the awards that they earned."""
-        url = self._ground.template(f"{name} activities", {"badges": {}})
+        url = self._ground.template(name, mix.definitions())
         engine = make_engine(url)
-        store(engine, rows)
-        prepare(url, mix.definitions())
-        backfill(Database(engine))
+        store(engine, rows, mix.definitions())
         engine.dispose()
         return url
 

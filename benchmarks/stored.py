@@ -1,17 +1,21 @@
 """Activities in the shape of the mix, made inside PostgreSQL: what a consumer would have stored.
 
 Of a hundred rows 19 are enrolments, 11 completions, 8 passed ones, 30 posts and 32 the two sides of 16
-connections. Keys are spread by multiplication, so that none comes twice and they lie in no order.
+connections; they happened at the mix's pace, until the mix begins. Keys are spread by multiplication, so that
+none comes twice and they lie in no order.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Engine, text
 
-from benchmarks.mix import PATHS, USERS
+from benchmarks.mix import PATHS, START, USERS
 from benchmarks.population import indexes_off
+from benchmarks.stored_awards import awards
 
-DAYS = 5 * 365  # in which all of it happened, up to the day when the mix begins
+_ROWS_A_SECOND = 1.305  # one event a second, some of which are facts about two people, or two facts
 _SHARES = {"enrolled": 19, "completed": 11, "passed": 8, "post": 30, "connected": 32}
 _PAIRS = USERS * (USERS // 2 - 1)  # of people: each with the next so many
 _SPREAD = 7_368_787  # a prime
@@ -31,7 +35,7 @@ FROM (
         (spread % {PATHS})::text AS path
     FROM (
         SELECT n, kind, nth,
-            timestamptz '2025-01-01+00' - (:rows - n / 2 * 2) * make_interval(days => {DAYS}) / :rows AS at,
+            timestamptz '{START}' - (:rows - n / 2 * 2) / {_ROWS_A_SECOND} * interval '1 second' AS at,
             CASE kind WHEN 'connected' THEN nth / 2 ELSE nth END * {_SPREAD} AS spread
         FROM (
             SELECT n, kind, n / 100 * share + n % 100 - before AS nth
@@ -48,8 +52,8 @@ SELECT user_id, kind, count(*) FROM activities GROUP BY user_id, kind ORDER BY u
 """
 
 
-def store(engine: Engine, rows: int) -> None:
-    """Fill an empty database with the mix's users and so many activities."""
+def store(engine: Engine, rows: int, definitions: dict[str, Any]) -> None:
+    """Fill an empty database with the mix's users, so many activities, and the awards they earned."""
     with engine.begin() as connection:
         again = indexes_off(connection)
         connection.execute(text(_USERS), {"users": USERS})
@@ -57,6 +61,8 @@ def store(engine: Engine, rows: int) -> None:
         connection.execute(text(_COUNTS))
         connection.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
         for statement in again:
+            connection.exec_driver_sql(statement)
+        for statement in awards(definitions):
             connection.exec_driver_sql(statement)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
