@@ -139,6 +139,7 @@ class TestRunning:
 
     def test_nobody_else_can_read_what_it_keeps(self, up: Up) -> None:
         assert up.run_file.stat().st_mode & 0o777 == 0o600
+        assert (up.run_file.parent / "secret.key").stat().st_mode & 0o777 == 0o600
         assert up.run_file.parent.stat().st_mode & 0o777 == 0o700
 
     @pytest.mark.parametrize("part", WORDS)

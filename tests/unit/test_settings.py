@@ -125,6 +125,13 @@ class TestVariables:
             read(folder).batch_size = 1  # type: ignore[misc] # that is what is tried
 
 
+    def test_a_key_that_can_be_guessed_is_refused(self, folder: Path) -> None:
+        said = refusal(folder, SECRET_KEY="hidden" + 9 * "x")
+
+        assert said.startswith("BADGE_WORKER_SECRET_KEY: at least 16 characters, please")
+        assert "hidden" not in said
+
+
 class TestFiles:
     def test_a_value_given_twice_is_refused(self, folder: Path) -> None:
         said = refusal(folder, BROKER_URL="redis://:hidden@one", BROKER_URL_FILE="/run/secrets/broker")
