@@ -9,7 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from worker.activities import Kind
 from worker.adapters.database import asking, engine
@@ -63,6 +76,7 @@ def forget(
     if connection.scalar(mine.with_for_update()) is None:
         return None
     _remember(connection, hash_of_user, fingerprint)
+    _lock_awards(connection, who.user_id)
     stands_in = pseudonym(hash_of_user)
     asked = asking.ask(connection, Which(None, (who.user_id,)), reason, None, _ALL) if reason else []
     kept, deleted = _end_awards(connection, who, stands_in)
@@ -93,6 +107,20 @@ def _remember(connection: Connection, hash_of_user: str, fingerprint: str) -> No
 # Awards
 
 
+def _lock_awards(connection: Connection, user_id: str) -> None:
+    """Lock all awards that will change, in the order in which everybody does: the dispatcher is at work."""
+    people = _partners(user_id).union(select(literal(user_id, Text)))
+    mine = select(awards.c.user_id).where(awards.c.user_id.in_(people))
+    connection.execute(mine.order_by(awards.c.user_id, awards.c.badge_id).with_for_update())
+
+
+def _partners(user_id: str) -> Select[Any]:
+    """Return the query for whom the user is or was connected with: both sides of a connection are kept."""
+    return select(activities.c.object_id).where(
+        activities.c.user_id == user_id, activities.c.kind == _CONNECTED
+    )
+
+
 def _end_awards(connection: Connection, who: Person, stands_in: str) -> tuple[int, int]:
     """Put awards that the provider has under the pseudonym, delete the others; return how many of both.
 
@@ -100,10 +128,7 @@ def _end_awards(connection: Connection, who: Person, stands_in: str) -> tuple[in
     first: by its address and by its user.
     """
     rows = connection.execute(
-        select(awards)
-        .where(awards.c.user_id == who.user_id)
-        .order_by(awards.c.user_id, awards.c.badge_id)
-        .with_for_update()
+        select(awards).where(awards.c.user_id == who.user_id).order_by(awards.c.badge_id)
     ).all()
     open_ones = [row.badge_id for row in rows if row.state == AwardState.ISSUING or row.uncertain]
     if open_ones:
@@ -159,17 +184,10 @@ def _rewrite_histories(connection: Connection, user_id: str, stands_in: str, kep
 
 def _rename_for_others(connection: Connection, user_id: str, stands_in: str) -> int:
     """Let others' connections, and what their awards rest on, name the pseudonym; their counts stay."""
-    partners = select(activities.c.object_id).where(
-        activities.c.user_id == user_id, activities.c.kind == _CONNECTED
-    )
+    partners = _partners(user_id)
     theirs = and_(awards.c.user_id.in_(partners), awards.c.user_id != user_id)
-    rows = connection.execute(
-        select(awards.c.user_id, awards.c.badge_id, awards.c.because)
-        .where(theirs)
-        .order_by(awards.c.user_id, awards.c.badge_id)
-        .with_for_update()
-    ).all()
-    for row in rows:
+    rows = connection.execute(select(awards.c.user_id, awards.c.badge_id, awards.c.because).where(theirs))
+    for row in rows.all():
         because = [_renamed(each, user_id, stands_in) for each in row.because]
         if because != row.because:
             same = (awards.c.user_id == row.user_id, awards.c.badge_id == row.badge_id)
