@@ -23,6 +23,11 @@ from worker.users import User, UserNews
 
 log = structlog.get_logger(__name__)
 
+# Unknown types that are told apart: whoever invents new ones all the time must not fill our memory.
+_MOST_TYPES = 100
+_OTHER_TYPES = "others"
+_LONGEST_TYPE = 255  # characters of one's name
+
 
 @dataclass(slots=True)
 class Ingested:
@@ -39,7 +44,8 @@ class Ingested:
         self.awards += other.awards
         self.dead += other.dead
         for name, times in other.unknown.items():
-            self.unknown[name] = self.unknown.get(name, 0) + times
+            kept = name if name in self.unknown or len(self.unknown) < _MOST_TYPES else _OTHER_TYPES
+            self.unknown[kept] = self.unknown.get(kept, 0) + times
         return self
 
 
@@ -85,7 +91,8 @@ class Awarding:
                 read.broken.append((body, str(error)))
                 continue
             if isinstance(event, UnknownEvent):
-                read.unknown[event.type] = read.unknown.get(event.type, 0) + 1
+                name = event.type[:_LONGEST_TYPE]
+                read.unknown[name] = read.unknown.get(name, 0) + 1
             else:
                 _warn_of_disagreement(event)
                 read.events.append((body, news_of(event)))

@@ -61,7 +61,8 @@ class Consumer:
         self._pace = pace
         self._monotonic = monotonic
         self._done = Ingested()
-        self._breathes_at = monotonic() + _BREATH_EVERY
+        self._busy_at = monotonic()
+        self._breathes_at = self._busy_at + _BREATH_EVERY
 
     def run(self, stop: threading.Event, until_idle: float | None = None) -> Ingested:
         """Consume until `stop` is set, or until nothing was unread or pending for `until_idle` seconds.
@@ -76,28 +77,33 @@ class Consumer:
         return self._done
 
     def _run(self, thread: Executor, stop: threading.Event, until_idle: float | None) -> None:
-        idle_since = self._monotonic()
+        self._busy_at = self._monotonic()
         under_way: _UnderWay | None = None
         while not stop.is_set():
             if under_way and self._must_breathe():
-                self._finish(under_way, stop)
+                if not self._finish(under_way, stop):
+                    return
                 under_way = None
             messages = self._next(stop, patient=under_way is None)
             read = self._awarding.read([message.body for message in messages])
             if messages or under_way:
-                idle_since = self._monotonic()
-            if under_way:
-                self._finish(under_way, stop)
-                under_way = None
+                self._busy_at = self._monotonic()
+            if under_way and not self._finish(under_way, stop):
+                return  # stopped meanwhile, with its batch undone: what came after must not overtake it
+            under_way = None
             if messages:
                 under_way = _UnderWay(messages, read, thread.submit(self._awarding.commit, read))
-            elif until_idle is not None:
-                if self._reachable(stop, self._queue.backlog) != 0:
-                    idle_since = self._monotonic()
-                elif self._monotonic() - idle_since >= until_idle:
-                    break
+            elif until_idle is not None and self._was_idle(stop, until_idle):
+                return
         if under_way:
             self._finish(under_way, stop)
+
+    def _was_idle(self, stop: threading.Event, seconds: float) -> bool:
+        """Return whether nothing was unread or pending for so long."""
+        if self._reachable(stop, self._queue.backlog) != 0:
+            self._busy_at = self._monotonic()
+            return False
+        return self._monotonic() - self._busy_at >= seconds
 
     def _next(self, stop: threading.Event, *, patient: bool) -> list[Message]:
         return self._reachable(stop, lambda: self._fill(patient=patient)) or []
@@ -117,12 +123,15 @@ class Consumer:
             messages += self._queue.read(self._pace.size - len(messages), left)
         return messages
 
-    def _finish(self, batch: _UnderWay, stop: threading.Event) -> None:
-        """Await the commit, then acknowledge. What is not comes again, and changes nothing then."""
+    def _finish(self, batch: _UnderWay, stop: threading.Event) -> bool:
+        """Await the commit, then acknowledge; return whether it was committed.
+
+        What is not acknowledged comes again, and changes nothing then.
+        """
         begun = [batch.commit.result]
         done = self._reachable(stop, lambda: begun.pop()() if begun else self._awarding.commit(batch.read))
         if done is None:
-            return
+            return False
         try:
             self._queue.acknowledge(batch.messages)
         except QueueUnavailable as error:
@@ -131,6 +140,7 @@ class Consumer:
         if done.awards:
             self._dispatch.nudge()
         log.debug("batch.committed", events=done.events, awards=done.awards, dead=done.dead)
+        return True
 
     def _reachable(self, stop: threading.Event, act: Callable[[], T]) -> T | None:
         """Do it as soon as what it needs can be reached; say once that it waits. None: stopped meanwhile."""

@@ -21,6 +21,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic_core import from_json
 
 from worker.errors import InvalidEvent
 
@@ -270,6 +271,8 @@ def parse_event(body: bytes, now: datetime) -> Event | UnknownEvent:
     """
     if len(body) > LARGEST_EVENT:
         raise InvalidEvent(f"body: {len(body)} bytes, but an event has at most {LARGEST_EVENT}")
+    if b"NaN" in body or b"Infinity" in body:
+        _refuse_what_json_lacks(body)
     try:
         event = _EVENT.validate_json(body)
     except ValidationError as error:
@@ -279,6 +282,14 @@ def parse_event(body: bytes, now: datetime) -> Event | UnknownEvent:
     if event.time > now + FURTHEST_AHEAD:
         raise InvalidEvent(f"time: {event.time.isoformat()} lies more than five minutes in the future")
     return event
+
+
+def _refuse_what_json_lacks(body: bytes) -> None:
+    """Raise InvalidEvent for NaN and infinities, which the parser takes wherever no number is asked for."""
+    try:
+        from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidEvent(f"body: not JSON ({error})") from None
 
 
 def _unknown_type(error: ValidationError) -> str | None:

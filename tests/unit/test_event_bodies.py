@@ -13,7 +13,7 @@ from examples.bodies import NotAnEvent, read_event
 from tests.unit.envelopes import AN_OBJECT, DATA, NOW, document, event_bytes, parsed, reason
 from tests.unit.rules.story import tried
 from worker.errors import InvalidEvent
-from worker.events import LARGEST_EVENT, UnknownEvent, parse_event
+from worker.events import LARGEST_EVENT, PostCreated, UnknownEvent, parse_event
 
 
 @pytest.mark.parametrize(
@@ -135,3 +135,18 @@ def as_the_worker_reads_it(raw: bytes) -> object:
 @given(mangled())
 def test_the_worker_takes_the_same_bodies_for_events_as_the_oracle(raw: bytes) -> None:
     assert as_the_worker_reads_it(raw) == as_the_oracle_reads_it(raw)
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "[1, NaN]"])
+def test_what_json_has_no_number_for_is_no_json_even_where_nobody_looks(value: str) -> None:
+    body = event_bytes("post.created.v1")[:-1] + f', "more": {value}}}'.encode()
+
+    with pytest.raises(InvalidEvent, match="^body: not JSON"):
+        parse_event(body, NOW)
+
+
+@pytest.mark.parametrize("value", ["NaN", "To Infinity and beyond"])
+def test_such_words_in_a_text_are_text(value: str) -> None:
+    body = event_bytes("post.created.v1")[:-1] + f', "more": "{value}"}}'.encode()
+
+    assert isinstance(parse_event(body, NOW), PostCreated)

@@ -1,0 +1,96 @@
+"""How one consumer works: the next batch is read while one is being committed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from tests.support.faults import NoTaskWorkers
+from worker.adapters.queues.memory import MemoryQueue
+from worker.awarding import Awarding, Ingested, ReadBatch
+from worker.consuming import Consumer, Pace
+from worker.errors import DatabaseUnavailable
+
+
+class Slow(Awarding):
+    """Commits nothing but notes; each commit waits for leave."""
+
+    def __init__(self) -> None:
+        self.begun: list[list[bytes]] = []
+        self.leave = threading.Semaphore(0)
+        self.second_read = threading.Event()
+        self.fails = False
+
+    def read(self, bodies: Sequence[bytes]) -> ReadBatch:
+        if self.begun and bodies:
+            self.second_read.set()
+        return ReadBatch([(body, []) for body in bodies])
+
+    def commit(self, read: ReadBatch) -> Ingested:
+        self.begun.append([body for body, _ in read.events])
+        assert self.leave.acquire(timeout=60)
+        if self.fails:
+            raise DatabaseUnavailable("gone")
+        return Ingested(len(read.events))
+
+
+def start(queue: MemoryQueue, awarding: Awarding, stop: threading.Event) -> threading.Thread:
+    thread = threading.Thread(target=Consumer(queue, awarding, NoTaskWorkers(), Pace(1, 0)).run, args=(stop,))
+    thread.start()
+    return thread
+
+
+def test_the_next_batch_is_read_while_one_is_committed() -> None:
+    queue, awarding, stop = MemoryQueue(), Slow(), threading.Event()
+    queue.publish([b"1", b"2"])
+
+    thread = start(queue, awarding, stop)
+    read_ahead = awarding.second_read.wait(60)
+    begun = list(awarding.begun)
+    stop.set()
+    awarding.leave.release(2)
+    thread.join(60)
+
+    assert read_ahead
+    assert begun == [[b"1"]]  # and only one at a time is committed
+    assert awarding.begun == [[b"1"], [b"2"]]
+    assert queue.backlog() == 0
+
+
+def test_a_batch_does_not_overtake_one_that_could_not_be_committed() -> None:
+    queue, awarding, stop = MemoryQueue(), Slow(), threading.Event()
+    queue.publish([b"1", b"2"])
+
+    thread = start(queue, awarding, stop)
+    awarding.second_read.wait(60)
+    awarding.fails = True
+    stop.set()
+    awarding.leave.release(2)
+    thread.join(60)
+
+    assert awarding.begun == [[b"1"]]
+    assert queue.backlog() == 2
+
+
+def test_a_batch_is_acknowledged_only_once_it_is_committed() -> None:
+    queue, awarding, stop = MemoryQueue(), Slow(), threading.Event()
+    queue.publish([b"1", b"2"])
+
+    thread = start(queue, awarding, stop)
+    awarding.second_read.wait(60)
+    before = queue.backlog()
+    stop.set()
+    awarding.leave.release(2)
+    thread.join(60)
+
+    assert (before, queue.backlog()) == (2, 0)
+
+
+def test_what_is_told_of_unknown_types_is_bounded() -> None:
+    total = Ingested()
+
+    for number in range(1000):
+        total += Ingested(unknown={f"course.rated-{number}": 2})
+
+    assert len(total.unknown) <= 101
+    assert sum(total.unknown.values()) == 2000
