@@ -141,7 +141,7 @@ def test_the_worker_takes_the_same_bodies_for_events_as_the_oracle(raw: bytes) -
 def test_what_json_has_no_number_for_is_no_json_even_where_nobody_looks(value: str) -> None:
     body = event_bytes("post.created.v1")[:-1] + f', "more": {value}}}'.encode()
 
-    with pytest.raises(InvalidEvent, match="^body: not JSON"):
+    with pytest.raises(InvalidEvent, match=r"^body: not JSON"):
         parse_event(body, NOW)
 
 
