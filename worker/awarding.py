@@ -131,7 +131,8 @@ class Awarding:
             except Recognised:
                 continue  # nothing of it was committed: once more, without whom we know now
             except DatabaseUnavailable:
-                self._known.forget()  # who knows what database comes back
+                self._known.forget()  # who knows what database comes back, with other rules by our number
+                self._rulebook = None
                 raise
             self._known.learn(intake.users, intake.awarded)
             break

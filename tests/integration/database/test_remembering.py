@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import text
 
 from tests.support.bodies import DAY, met, posted, unposted
 from tests.support.failing import refuse_object
 from tests.support.ground import Ground, Statements, badge
+from worker.errors import DatabaseUnavailable
 
 TWO_POSTS = badge({"social_engagement": {"threshold": 2}})
 WEEK = badge({"social_connection": {"threshold": 2, "period": 7 * DAY}})
@@ -56,3 +58,28 @@ def test_a_user_who_went_is_inserted_anew(postgres: Ground) -> None:
 
     assert done.awards == 1
     assert postgres.counts() == {("ada", "post"): 2, ("bob", "post"): 1}
+
+
+def test_rules_are_read_anew_when_the_database_was_away(
+    sqlite: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come back as a copy of earlier, and go on from there to other rules by the same number."""
+
+    def away() -> None:
+        raise DatabaseUnavailable("away")
+
+    awarding, earlier = sqlite.awarding(), sqlite.apply(posts=TWO_POSTS).version
+    awarding.ingest([posted(1, "ada", "p1")])
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite.database, "batch", away)
+        with pytest.raises(DatabaseUnavailable):
+            awarding.ingest([posted(2, "ada", "p2")])
+    with sqlite.engine.begin() as connection:
+        connection.execute(text("DELETE FROM badges"))
+        connection.execute(text("UPDATE rulebook SET version = 0"))
+
+    same = sqlite.apply(two=TWO_POSTS).version == earlier
+    awarding.ingest([posted(2, "ada", "p2")])
+
+    assert same
+    assert set(sqlite.earned()) == {("ada", "two")}
