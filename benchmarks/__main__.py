@@ -50,7 +50,7 @@ def run(
     servers: Ground, events: int, turns: int, only: list[str], stored: int
 ) -> tuple[dict[str, Any], Figures]:
     """Measure these cases so many times, and return what was found."""
-    figures = Figures(known())
+    figures = Figures(known(stored))
     cases = Cases(servers, figures, events, stored)
     before = load()
     for turn in range(turns):

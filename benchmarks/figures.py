@@ -87,7 +87,8 @@ def show(report: Mapping[str, Any], figures: Mapping[str, Figure]) -> None:
         table.add_column(column, justify=justify)  # type: ignore[arg-type]  # its names
     for figure in figures.values():
         table.add_row(*_row(figure))
-    console = Console()
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=120)
     console.print(table)
     for name in ("machine", "postgres", "broker", "load"):
         console.print(f"{name}: {_plainly(report[name])}", highlight=False)
