@@ -31,15 +31,17 @@ from tests.support.forgetting import (
     ingest,
     places,
 )
-from tests.support.ground import Ground, Statements, badge
+from tests.support.ground import Ground, Statements, badge, definitions, read
 from tests.support.outbox import change, enrol_badge, lease, run_out, sent
 from tests.support.running import Running
 from tests.support.world import World
 from worker.adapters.database import forgetting
 from worker.adapters.database.engine import transaction
+from worker.applying import apply
 from worker.awards import AwardState, Ending, Which
 from worker.errors import ConfigurationError
 from worker.people import Person, Pseudonyms, Unsettled
+from worker.reevaluation import backfill
 from worker.revoking import ask
 
 FRIENDS = badge({"social_connection": {"threshold": 2}})
@@ -244,6 +246,25 @@ def test_everybody_is_evaluated_as_before(ground: Ground) -> None:
 
     ground.apply(friends=FRIENDS, enrol=badge({"lp_enroll": {"learning_path_id": "40"}}))
 
+    assert set(ground.earned()) == {("bob", "friends")}
+
+
+def test_an_evaluation_under_way_goes_on_without_them(ground: Ground) -> None:
+    """Its parts are named by the users where they begin and end."""
+    store = ground.database
+    ingest(ground, *(met(number, name, "bob") for number, name in enumerate([WHO, "aaron", "cid"], 1)))
+    apply(store, read(definitions({"friends": FRIENDS})))
+    (evaluation,) = store.evaluations()
+    with store.at_work() as number:
+        part = store.claim(evaluation, number, 2)
+        forgotten(ground)
+        clean = places(ground)
+        store.part_done(part, number) if part else None
+        backfill(store)
+
+    assert part
+    assert (part.after, part.upto) == ("", WHO)
+    assert clean == []
     assert set(ground.earned()) == {("bob", "friends")}
 
 
