@@ -15,6 +15,7 @@ from worker.activities import Kind
 from worker.errors import BadgeWorkerError, ConfigurationError
 from worker.news import ActivityNews, News
 from worker.people import Pseudonyms, ids_in, pseudonym
+from worker.ports import BatchStore
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,14 @@ class Hashes(Protocol):
 
 class Recognised(BadgeWorkerError):
     """A batch has news of somebody who was forgotten: it is to be begun anew, without it."""
+
+
+def check_key(store: BatchStore, secret_key: str | None) -> int:
+    """Return how many people were forgotten; raises ConfigurationError without the key that knows them."""
+    with store.batch() as batch:
+        number = batch.begin([]).forgotten
+        Forgotten(secret_key).look(batch, (), number)
+    return number
 
 
 class Forgotten:

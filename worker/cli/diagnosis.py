@@ -58,6 +58,7 @@ def _examine() -> Iterator[Finding]:
     redis = _look("Redis", lambda: _redis(here), "start it, or mend BADGE_WORKER_REDIS_URL")
     yield redis
     if database.ok:
+        yield from _forgotten(here)
         yield from leftovers(here)
     if database.ok and redis.ok:
         yield from _issuers(here)
@@ -111,6 +112,19 @@ def _redis(here: Services) -> str:
     except ValueError:  # its words may hold parts of a password
         raise ConfigurationError("BADGE_WORKER_REDIS_URL: not an address; use redis://host:6379/2") from None
     return "reachable"
+
+
+def _forgotten(here: Services) -> Iterator[Finding]:
+    """Look whether consumers would recognise people who were forgotten; nothing if nobody was."""
+    from worker.forgotten import check_key
+
+    found = _look(
+        "forgotten people",
+        lambda: str(check_key(here.database, here.settings.key)),
+        "set BADGE_WORKER_SECRET_KEY to what it was then",
+    )
+    if found.detail != "0":
+        yield found
 
 
 def _issuers(here: Services) -> Iterator[Finding]:

@@ -54,13 +54,12 @@ def _await_schema(here: Services, stop: StopRequest) -> None:
 
     Likewise if people were forgotten by a key that we do not have: their events would be kept again.
     """
-    from worker.forgotten import Forgotten
+    from worker.forgotten import check_key
 
     said = False
     while not stop.is_set():
         try:
-            with open_database(here).batch() as batch:
-                Forgotten(here.settings.key).look(batch, (), batch.begin([]).forgotten)
+            check_key(open_database(here), here.settings.key)
         except DatabaseUnavailable as error:
             if not said:
                 log.warning("consumer.waits", error=type(error).__name__, reason=str(error))

@@ -149,3 +149,22 @@ def test_a_consumer_with_the_key_passes_over_what_comes_later(known: Ground, que
     assert places(known) == []
     with known.engine.connect() as connection:
         assert list(connection.scalars(text("SELECT user_id FROM users"))) == ["bob"]
+
+
+@pytest.mark.parametrize("key", [None, f"not {KEY}"])
+def test_the_doctor_sees_that_the_key_is_gone(
+    known: Ground, queue: RedisStreamQueue, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    del known, queue  # what is there to look at
+    commands.run("users", "forget", WHO, "--yes")
+
+    well = commands.run("doctor", "--json").json["checks"]
+    monkeypatch.delenv(VARIABLE) if key is None else monkeypatch.setenv(VARIABLE, key)
+    ill = commands.run("doctor", "--json").json["checks"]
+
+    assert [(each["ok"], each["detail"]) for each in well if each["what"] == "forgotten people"] == [
+        (True, "1")
+    ]
+    (found,) = [each for each in ill if each["what"] == "forgotten people"]
+    assert not found["ok"]
+    assert found["detail"].startswith(VARIABLE)
