@@ -32,6 +32,9 @@ def known(stored: int) -> dict[str, Figure]:
         "two": Figure("PostgreSQL, two consumers", PER_SECOND, Wanted(20_000)),
         "one": Figure("PostgreSQL, one consumer", PER_SECOND, Wanted(15_000)),
         "two/one": Figure("two consumers / one", "", Wanted(1)),
+        "cpu consumers": Figure("processor time of one consumer, an event", "µs"),
+        "cpu postgres": Figure("processor time of PostgreSQL for it", "µs"),
+        "cpu valkey": Figure("processor time of Valkey for it", "µs"),
         "bare": Figure("the same SQL without Python, one connection", PER_SECOND),
         "one/bare": Figure("one consumer / the same SQL", "", Wanted(0.65)),
         "plain": Figure(
@@ -102,7 +105,10 @@ class Cases:
 
     def one(self) -> None:
         with self._fresh() as url:
-            self._note("one", self._measure(url, self._work, consumers=1))
+            rate = self._measure(url, self._work, consumers=1)
+        self._note("one", rate)
+        for name, used in rate.processors.items():
+            self._figures.note(f"cpu {name}", used)
 
     def two(self) -> None:
         with self._fresh() as url:

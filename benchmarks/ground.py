@@ -45,6 +45,7 @@ class Ground:
     redis_url: str
     folder: Path
     stack: ExitStack
+    pids: dict[str, int]
     _templates: dict[str, str] = field(default_factory=dict)
 
     def template(self, name: str, definitions: dict[str, Any]) -> str:
@@ -90,7 +91,8 @@ def ground() -> Iterator[Ground]:
         folder.chmod(0o755)
         server = stack.enter_context(start_postgres(folder / "postgres", settings=POSTGRES))
         valkey = stack.enter_context(start_valkey(folder / "valkey", persistent=True))
-        yield Ground(Postgres(server.url), valkey.url, folder, stack.enter_context(ExitStack()))
+        pids = {"postgres": server.pid, "valkey": valkey.pid}
+        yield Ground(Postgres(server.url), valkey.url, folder, stack.enter_context(ExitStack()), pids)
 
 
 def prepare(database_url: str, definitions: dict[str, Any]) -> None:

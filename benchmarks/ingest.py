@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import processors as processor_time
 from benchmarks.ground import Ground
 from benchmarks.stream import Streams, fill
 from tests.support.processes import Spawned, spawn
@@ -20,11 +21,15 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What one case reached. `memory` is the largest consumer's peak, in MB."""
+    """What one case reached. `memory` is the largest consumer's peak, in MB.
+
+    `processors` is the processor time of each part, in microseconds an event.
+    """
 
     events: int
     seconds: float
     memory: float
+    processors: dict[str, float]
 
     @property
     def per_second(self) -> float:
@@ -46,12 +51,21 @@ def measure(
     """Let so many consumer processes take the work in; the time runs from when all of it is there at once."""
     with running(ground, streams, database_url, work.warm_up, consumers, batch_size) as started:
         streams.stage(work.stream)
+        used = _used(ground, started)
         begin = time.perf_counter()
         streams.swap_in()
         streams.await_done(lambda: check(started))
         seconds = time.perf_counter() - begin
+        more = _used(ground, started)
         memory = max(peak(each) for each in started)
-    return Rate(work.events, seconds, memory)
+    processors = {name: (more[name] - before) / work.events * 10**6 for name, before in used.items()}
+    return Rate(work.events, seconds, memory, processors)
+
+
+def _used(ground: Ground, consumers: Sequence[Spawned]) -> dict[str, float]:
+    """Return the processor time of each part so far, in seconds."""
+    used = {name: processor_time.seconds(pid) for name, pid in ground.pids.items()}
+    return {"consumers": sum(processor_time.seconds(each.pid) for each in consumers), **used}
 
 
 @contextmanager
