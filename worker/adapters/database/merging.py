@@ -63,12 +63,6 @@ def _parameters(
 # The kinds of which a criterion counts.
 _COUNTED = (Kind.POST, Kind.CONNECTED)
 
-# Who said first: ties are settled by source and id, as in Activity.merged.
-_NEWS_IS_FIRST = (
-    "(n.first_at IS NOT NULL AND (o.first_at IS NULL "
-    "OR n.first_at < o.first_at "
-    "OR n.first_at = o.first_at AND (n.source, n.event_id) < (o.source, o.event_id)))"
-)
 _LIVE_SINCE = (
     "CASE WHEN first_at IS NULL THEN NULL "
     "WHEN removed_at IS NULL OR kind IN ('enrolled', 'completed', 'passed') THEN first_at "
@@ -77,16 +71,27 @@ _LIVE_SINCE = (
 )
 
 
-def _settled(source: str, earliest: str, latest: str, removed: str) -> str:
+def _news_is_first(by_code_point: str) -> str:
+    """Return the condition that the news said it first; ties are settled as in Activity.merged."""
+    said = f"(n.source {by_code_point}, n.event_id {by_code_point})"
+    return (
+        "(n.first_at IS NOT NULL AND (o.first_at IS NULL "
+        "OR n.first_at < o.first_at "
+        f"OR n.first_at = o.first_at AND {said} < (o.source, o.event_id)))"
+    )
+
+
+def _settled(source: str, earliest: str, latest: str, removed: str, *, by_code_point: str = "") -> str:
     """Return the query that merges each row of news (called n) with what is stored of it (called o)."""
+    is_first = _news_is_first(by_code_point)
     return (
         f"SELECT *, {_LIVE_SINCE} AS counted_at FROM ("
         "SELECT n.user_id, n.kind, n.object_id, "
         f"{earliest} AS first_at, {latest} AS last_at, {removed} AS removed_at, "
-        f"CASE WHEN o.user_id IS NULL OR {_NEWS_IS_FIRST} THEN n.source ELSE o.source END AS source, "
-        f"CASE WHEN o.user_id IS NULL OR {_NEWS_IS_FIRST} THEN n.event_id ELSE o.event_id END AS event_id, "
+        f"CASE WHEN o.user_id IS NULL OR {is_first} THEN n.source ELSE o.source END AS source, "
+        f"CASE WHEN o.user_id IS NULL OR {is_first} THEN n.event_id ELSE o.event_id END AS event_id, "
         "o.counted_at AS was, o.user_id IS NULL AS fresh, "
-        f"o.user_id IS NOT NULL AND ({_NEWS_IS_FIRST} "
+        f"o.user_id IS NOT NULL AND ({is_first} "
         "OR coalesce(n.last_at, n.first_at) > o.last_at OR o.last_at IS NULL AND n.first_at IS NOT NULL "
         "OR n.removed_at > o.removed_at OR o.removed_at IS NULL AND n.removed_at IS NOT NULL) AS changed "
         f"FROM {source} LEFT JOIN activities o "
@@ -110,6 +115,7 @@ _POSTGRESQL = (
         "LEAST(o.first_at, n.first_at)",
         "GREATEST(o.last_at, n.last_at, n.first_at)",
         "GREATEST(o.removed_at, n.removed_at)",
+        by_code_point='COLLATE "C"',  # and not by the database's language
     )
     + f"), inserted AS (INSERT INTO activities ({_COLUMNS}) SELECT {_COLUMNS} FROM settled WHERE fresh), "
     "updated AS (UPDATE activities a SET first_at = s.first_at, last_at = s.last_at, "
