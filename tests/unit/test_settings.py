@@ -124,7 +124,6 @@ class TestVariables:
         with pytest.raises(ValueError, match="frozen"):
             read(folder).batch_size = 1  # type: ignore[misc] # that is what is tried
 
-
     def test_a_key_that_can_be_guessed_is_refused(self, folder: Path) -> None:
         said = refusal(folder, SECRET_KEY="hidden" + 9 * "x")
 
