@@ -271,14 +271,14 @@ def parse_event(body: bytes, now: datetime) -> Event | UnknownEvent:
     """
     if len(body) > LARGEST_EVENT:
         raise InvalidEvent(f"body: {len(body)} bytes, but an event has at most {LARGEST_EVENT}")
-    if b"NaN" in body or b"Infinity" in body:
-        _refuse_what_json_lacks(body)
     try:
         event = _EVENT.validate_json(body)
     except ValidationError as error:
-        if (unknown := _unknown_type(error)) is not None:
-            return UnknownEvent(unknown)
-        raise InvalidEvent(_sentence(error)) from None
+        if (unknown := _unknown_type(error)) is None:
+            raise InvalidEvent(_sentence(error)) from None
+        _refuse_what_json_lacks(body)
+        return UnknownEvent(unknown)
+    _refuse_what_json_lacks(body)
     if event.time > now + FURTHEST_AHEAD:
         raise InvalidEvent(f"time: {event.time.isoformat()} lies more than five minutes in the future")
     return event
@@ -286,6 +286,8 @@ def parse_event(body: bytes, now: datetime) -> Event | UnknownEvent:
 
 def _refuse_what_json_lacks(body: bytes) -> None:
     """Raise InvalidEvent for NaN and infinities, which the parser takes wherever no number is asked for."""
+    if b"NaN" not in body and b"Infinity" not in body:
+        return
     try:
         from_json(body, allow_inf_nan=False)
     except ValueError as error:
