@@ -37,7 +37,7 @@ class Recognised(BadgeWorkerError):
 def check_key(store: BatchStore, secret_key: str | None) -> int:
     """Return how many people were forgotten; raises ConfigurationError without the key that knows them."""
     with store.batch() as batch:
-        number = batch.begin([]).forgotten
+        number = batch.number_forgotten()
         Forgotten(secret_key).look(batch, (), number)
     return number
 

@@ -245,6 +245,9 @@ class Batch(Decisions, Protocol):
     def begin(self, user_ids: Sequence[str]) -> RulesState:
         """Take RULES shared, insert the missing ones of these users and return the state of the rules."""
 
+    def number_forgotten(self) -> int:
+        """Return how many people were forgotten, waiting for nobody who is forgetting another one."""
+
     def forgotten(self, hashes: Sequence[str]) -> set[str]:
         """Return those of these hashes of users that are kept of people who were forgotten."""
 

@@ -51,6 +51,10 @@ class MemoryStore:
                 self.people[user_id] = User(user_id)
         return self._state
 
+    def number_forgotten(self) -> int:
+        """Return nothing: nobody is forgotten in a dry run."""
+        return 0
+
     def forgotten(self, hashes: Sequence[str]) -> set[str]:
         """Return nothing: nobody is forgotten in a dry run."""
         del hashes

@@ -70,6 +70,11 @@ class Batch(Decisions):
             row = self.connection.execute(statement(f"WITH missing AS ({missing}) {state}"), ids).one()
         return RulesState(row.version, row.swept_to, row.forgotten)
 
+    def number_forgotten(self) -> int:
+        """Return how many people were forgotten, waiting for nobody."""
+        number: int = self.connection.execute(statement("SELECT forgotten FROM rulebook")).scalar_one()
+        return number
+
     def forgotten(self, hashes: Sequence[str]) -> set[str]:
         """Return those of these hashes that are kept of people who were forgotten."""
         sql = f"SELECT hash FROM forgotten WHERE hash {_HASHES.among(self.dialect)}"
