@@ -30,7 +30,7 @@ demo: $(RUNTIME) ## the main job on an embedded default: nothing to install or s
 	$(BIN)/badge-worker demo
 
 test: $(EVERYTHING) ## all tests, on a real PostgreSQL and a real Valkey that they start themselves
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: $(EVERYTHING) ## lint, types, the ground plan's layers, installed pins
 	$(BIN)/ruff check .
