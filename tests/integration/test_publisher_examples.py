@@ -143,7 +143,6 @@ def badge_events(rabbitmq_server: RabbitMQ) -> Iterator[str]:
     rabbitmq_server.delete("badge-events")
 
 
-@pytest.mark.xdist_group("rabbitmq")
 @pytest.mark.parametrize("name", ON_RABBITMQ)
 def test_an_example_makes_the_queue_on_rabbitmq_and_publishes(
     name: str, badge_events: str, rabbitmq_server: RabbitMQ
@@ -159,7 +158,6 @@ def test_an_example_makes_the_queue_on_rabbitmq_and_publishes(
     _assert_published(badge_events)
 
 
-@pytest.mark.xdist_group("rabbitmq")
 @pytest.mark.parametrize("name", BY_CLIENT_OF_RABBITMQ)
 def test_an_example_uses_a_queue_as_it_is(name: str, badge_events: str, rabbitmq_server: RabbitMQ) -> None:
     with rabbitmq_server.channel() as channel:
@@ -171,7 +169,6 @@ def test_an_example_uses_a_queue_as_it_is(name: str, badge_events: str, rabbitmq
     _assert_published(badge_events)
 
 
-@pytest.mark.xdist_group("rabbitmq")
 @pytest.mark.parametrize("name", BY_CLIENT_OF_RABBITMQ)
 def test_an_example_takes_no_nack_for_a_confirm(
     name: str, badge_events: str, rabbitmq_server: RabbitMQ

@@ -48,7 +48,7 @@ print(os.waitpid(child, 0)[1], publisher.publish([event(3)]))
 
 
 @pytest.fixture(
-    params=["redis_url", pytest.param("amqp_url", marks=pytest.mark.xdist_group("rabbitmq"))],
+    params=["redis_url", "amqp_url"],
     ids=["redis", "rabbitmq"],
 )
 def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:

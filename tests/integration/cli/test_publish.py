@@ -305,7 +305,6 @@ def test_a_terminal_shows_a_progress_bar_and_a_file_does_not(file: Path, queue: 
     assert queue.backlog() == 6
 
 
-@pytest.mark.xdist_group("rabbitmq")
 def test_rabbitmq_is_published_to_alike(file: Path, amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BADGE_WORKER_EVENTS_URL", amqp_url)
     file.write_bytes(b"\n".join([*GOOD, b"no event", *GOOD]))
