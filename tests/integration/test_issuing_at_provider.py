@@ -5,7 +5,6 @@ Each way to lose an answer or to send twice: design.md section 3; facts/badgr-ap
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,13 +14,11 @@ import httpx
 import pytest
 
 from tests.support.ground import ISSUER, Ground, now
-from tests.support.outbox import admit, award_due, enrol_badge, make_due, run_out
+from tests.support.outbox import admit, award_due, make_due, run_out
 from tests.support.running import Running
 from tests.support.waiting import wait_until
 from worker.adapters.badgr.provider import BadgrProvider
 from worker.adapters.badgr.sign_in import Credentials
-from worker.adapters.database.engine import make_engine
-from worker.adapters.database.migrations import upgrade
 from worker.adapters.database.store import Database
 from worker.adapters.permits import MemoryPermits, RateLimit
 from worker.adapters.tokens import MemoryTokens
@@ -32,7 +29,6 @@ from worker.sandbox import SandboxOptions, SeedBadgeClass, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PEOPLE = ["ada@example.org", "bob@example.org", "cid@example.org"]
 AWARDING = r"/(issue|assertions)$"
@@ -91,28 +87,13 @@ class Desk:
         return [row["status"] for row in rows if row["method"] == "POST" and "/v2/" in row["path"]]
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("migrated") / "template.db"
-    engine = make_engine(f"sqlite:///{file}")
-    upgrade(engine)
-    engine.dispose()
-    return file
-
-
 @pytest.fixture
-def desk(migrated: Path, tmp_path: Path) -> Iterator[Desk]:
+def desk(one_badge: Ground) -> Iterator[Desk]:
     """Three people have an award each that is due."""
-    file = tmp_path / "badge-worker.db"
-    shutil.copyfile(migrated, file)
-    engine = make_engine(f"sqlite:///{file}")
-    ground = Ground(engine)
-    ground.apply(**{"40": enrol_badge("40")})
-    award_due(ground, "ada", "bob", "cid")
+    award_due(one_badge, "ada", "bob", "cid")
     classes = [SeedBadgeClass("class-40", "Forty", "academy")]
     with running(SandboxOptions(rate_limit=None, badgeclasses=classes)) as url:
-        yield Desk(ground, url)
-    engine.dispose()
+        yield Desk(one_badge, url)
 
 
 def issued(desk: Desk) -> bool:

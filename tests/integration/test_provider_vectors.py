@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +9,9 @@ import httpx
 import pytest
 
 from tests.support.ground import ISSUER, Ground, now
-from tests.support.outbox import award_due, change, enrol_badge, make_due
+from tests.support.outbox import award_due, change, make_due
 from worker.adapters.badgr.provider import BadgrProvider
 from worker.adapters.badgr.sign_in import Credentials
-from worker.adapters.database.engine import make_engine
-from worker.adapters.database.migrations import upgrade
 from worker.adapters.permits import MemoryPermits, RateLimit
 from worker.adapters.tokens import MemoryTokens
 from worker.awards import Assertion, Call, Grant, Which
@@ -26,7 +23,6 @@ from worker.sandbox import SandboxOptions, SeedBadgeClass, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 CLASS = "class-40"
 
@@ -110,26 +106,11 @@ class Desk:
         return {row["recipient"]: row["entityId"] for row in held if not row["revoked"]}
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("migrated") / "template.db"
-    engine = make_engine(f"sqlite:///{file}")
-    upgrade(engine)
-    engine.dispose()
-    return file
-
-
 @pytest.fixture
-def desk(migrated: Path, tmp_path: Path) -> Iterator[Desk]:
+def desk(one_badge: Ground) -> Iterator[Desk]:
     """One badge and nobody who has it, at a service that counts 100 calls in a minute."""
-    file = tmp_path / "badge-worker.db"
-    shutil.copyfile(migrated, file)
-    engine = make_engine(f"sqlite:///{file}")
-    ground = Ground(engine)
-    ground.apply(**{"40": enrol_badge("40")})
     with running(SandboxOptions(badgeclasses=[SeedBadgeClass(CLASS, "Forty", "academy")])) as url:
-        yield Desk(ground, url)
-    engine.dispose()
+        yield Desk(one_badge, url)
 
 
 def test_vector_28_a_429_with_retry_after_7_lets_no_call_out_before_7_seconds(desk: Desk) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from tests.support.ground import ISSUER, Ground, now
-from tests.support.outbox import admit, award_due, enrol_badge, make_due, run_out
+from tests.support.outbox import admit, award_due, make_due, run_out
 from worker.adapters.badgr import holdings
 from worker.adapters.badgr.provider import BadgrProvider
 from worker.adapters.badgr.sign_in import Credentials
-from worker.adapters.database.engine import make_engine
-from worker.adapters.database.migrations import upgrade
 from worker.adapters.database.reconciling import Books
 from worker.adapters.permits import MemoryPermits, RateLimit
 from worker.adapters.tokens import MemoryTokens
@@ -28,7 +25,6 @@ from worker.sandbox import SandboxOptions, SeedBadgeClass, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 WHY = "awarded by mistake"
 
@@ -100,31 +96,16 @@ class Desk:
         return httpx.request(method, self.url + path, json=body, headers=headers).raise_for_status().json()
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("migrated") / "template.db"
-    engine = make_engine(f"sqlite:///{file}")
-    upgrade(engine)
-    engine.dispose()
-    return file
-
-
 @pytest.fixture
-def desk(migrated: Path, tmp_path: Path) -> Iterator[Desk]:
+def desk(one_badge: Ground) -> Iterator[Desk]:
     """Three people have an issued award each."""
-    file = tmp_path / "badge-worker.db"
-    shutil.copyfile(migrated, file)
-    engine = make_engine(f"sqlite:///{file}")
-    ground = Ground(engine)
-    ground.apply(**{"40": enrol_badge("40")})
     classes = [SeedBadgeClass("class-40", "Forty", "academy")]
     with running(SandboxOptions(rate_limit=None, badgeclasses=classes)) as url:
-        made = Desk(ground, url)
-        award_due(ground, "ada", "bob", "cid")
+        made = Desk(one_badge, url)
+        award_due(one_badge, "ada", "bob", "cid")
         made.run()
         assert made.live() == ["ada@example.org", "bob@example.org", "cid@example.org"]
         yield made
-    engine.dispose()
 
 
 def states(desk: Desk) -> set[str]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import socket
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,29 +11,14 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from tests.support.services import _without as without
-from tests.support.services import plain
+from tests.support.ports import steady_port
+from tests.support.services import plain, without
 from worker.adapters.embedded import RunningServer, start_postgres, start_valkey
 from worker.adapters.redis_connection import connect
 from worker.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# Below those that the kernel gives to clients: while the server is down, one of them could take its port.
-PORTS = range(20_000, 32_000)
-
-
-def steady_port() -> int:
-    """Return a free port that nobody gets by chance."""
-    for port in random.sample(PORTS, 50):
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no port is free")
 
 
 class RestartablePostgres:

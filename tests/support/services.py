@@ -57,10 +57,10 @@ def plain(url: str) -> str:
 
 def unavailable(what: str, variable: str, error: Exception) -> NoReturn:
     """Fail where every service must be there, and skip on a laptop, saying how to get it."""
-    _without(what, error, f"make install, or set {variable} to a server of yours")
+    without(what, error, f"make install, or set {variable} to a server of yours")
 
 
-def _without(what: str, error: Exception, how: str) -> NoReturn:
+def without(what: str, error: Exception, how: str) -> NoReturn:
     text = f"no {what}: {error}\nTo run this test: {how}."
     if os.environ.get("CI"):
         pytest.fail(text, pytrace=False)
@@ -119,5 +119,5 @@ def rabbitmq(folder: Path) -> Iterator[RabbitMQ]:
         try:
             broker = stack.enter_context(running_rabbitmq(folder))
         except ConfigurationError as error:
-            _without("RabbitMQ", error, "install the machine's package of it, as .ci/run does")
+            without("RabbitMQ", error, "install the machine's package of it, as .ci/run does")
         yield broker

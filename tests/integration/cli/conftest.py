@@ -10,22 +10,11 @@ import pytest
 from tests.support.commands import settle_in
 from tests.support.ground import Ground
 from worker.adapters.database.engine import make_engine
-from worker.adapters.database.migrations import upgrade
 from worker.adapters.queues import RedisStreamQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a SQLite file with the newest schema, to be copied."""
-    file = tmp_path_factory.mktemp("migrated") / "template.db"
-    engine = make_engine(f"sqlite:///{file}")
-    upgrade(engine)
-    engine.dispose()
-    return file
 
 
 @pytest.fixture
