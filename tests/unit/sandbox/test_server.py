@@ -132,6 +132,8 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     process, url = start(tmp_path / "sandbox.db")
     try:
         made = httpx.post(url + PATH, json=ANN, headers=HEADERS).json()["result"][0]
+        # How a call ended is noted after its answer went out; to ask for it is to wait for that.
+        noted = httpx.get(url + "/sandbox/calls").json()
     finally:
         stop(process, signal.SIGKILL)
 
@@ -144,6 +146,7 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
 
     assert [each["entityId"] for each in kept] == [made["entityId"]]
     assert [(each["method"], each["status"]) for each in calls] == [("POST", 201), ("GET", 200)]
+    assert calls[:1] == noted
 
 
 def test_a_signal_ends_it(tmp_path: Path) -> None:
