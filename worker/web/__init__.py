@@ -1,0 +1,1 @@
+"""The web application: GraphQL, event intake, health, metrics, admin (contract.md section 5)."""
