@@ -11,6 +11,7 @@ BadgeWorkerError
 ├── TransientError            trying again may help; nothing happened over there
 │   ├── DatabaseUnavailable
 │   ├── QueueUnavailable
+│   ├── KeysUnavailable       the keys of signed tokens cannot be had: nobody can be let in by one
 │   ├── LimiterUnavailable    the shared rate limit cannot be asked: no calls
 │   ├── NoPermit              the rate limit has no room in the time given
 │   ├── LeaseLost             this work belongs to somebody else by now
@@ -81,6 +82,10 @@ class DatabaseUnavailable(TransientError):
 
 class QueueUnavailable(TransientError):
     """The event queue cannot be reached."""
+
+
+class KeysUnavailable(TransientError):
+    """The keys by which signed tokens are checked cannot be had from who publishes them."""
 
 
 class LimiterUnavailable(TransientError):

@@ -1,0 +1,122 @@
+"""Signed bearer tokens (JWTs), checked with the keys that their issuer publishes (JWKS)."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import jwt
+import structlog
+
+from worker.errors import ConfigurationError, KeysUnavailable
+from worker.settings import PREFIX, Settings
+
+log = structlog.get_logger(__name__)
+
+# Those by which only the issuer can sign: no `none`, and no HS… that would take a public key for a secret.
+ALGORITHMS = [
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
+]
+_KEPT = 300.0  # seconds that the issuer's keys are believed
+_BETWEEN = 30.0  # seconds between two looks for keys that are not known: anybody can name some
+_AFTER_FAILURE = 5.0  # seconds without a look after one that failed
+_TIMEOUT = 5.0  # seconds for one look
+_VARIABLES = ("API_JWKS_URL", "API_JWT_ISSUER", "API_JWT_AUDIENCE")
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A token that holds: a name for who it is of, and the scopes that it grants."""
+
+    name: str
+    scopes: frozenset[str]
+
+
+class SignedTokens:
+    """Checks tokens of one issuer, made for one audience. Any number of threads may ask."""
+
+    def __init__(self, url: str, issuer: str, audience: str) -> None:
+        self._issuer, self._audience = issuer, audience
+        self._client = jwt.PyJWKClient(url, lifespan=_KEPT, timeout=_TIMEOUT, cooldown_duration=_BETWEEN)
+        self._lock = threading.Lock()
+        self._next_look = 0.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self | None:
+        """Return what checks signed tokens, or None without settings for them; raises ConfigurationError."""
+        url, issuer, audience = values = [getattr(settings, name.lower()) for name in _VARIABLES]
+        missing = [PREFIX + name for name, value in zip(_VARIABLES, values, strict=True) if not value]
+        if len(missing) == len(_VARIABLES):
+            return None
+        if missing:
+            needed = ", ".join(PREFIX + name for name in _VARIABLES)
+            raise ConfigurationError(f"{missing[0]}: missing; signed tokens need all of {needed}")
+        parts = urlsplit(url)
+        if parts.scheme not in {"https", "http"} or not parts.hostname:
+            raise ConfigurationError(
+                f"{PREFIX}API_JWKS_URL: the https:// address of the token issuer's key set, please"
+            )
+        return cls(url, issuer, audience)
+
+    def verified(self, token: str) -> Signed | None:
+        """Return what the token says, or None if it does not hold; raises KeysUnavailable."""
+        try:
+            key = self._key(jwt.get_unverified_header(token))
+            if key is None:
+                return None
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                audience=self._audience,
+                issuer=self._issuer,
+                # When it was made does not matter, and clocks differ; when it ends does.
+                options={"require": ["exp", "iss", "aud", "sub"], "verify_iat": False},
+            )
+        except (jwt.InvalidTokenError, jwt.InvalidKeyError, ValueError, RecursionError) as error:
+            log.debug("token.refused", reason=type(error).__name__)
+            return None
+        return Signed(_name(claims), _scopes(claims.get("scope")))
+
+    def _key(self, header: dict[str, Any]) -> jwt.PyJWK | None:
+        """Return the key that the token names. An issuer out of reach is not asked for every request."""
+        kid = header.get("kid")
+        if header.get("alg") not in ALGORITHMS or not isinstance(kid, str):
+            return None
+        with self._lock:
+            if time.monotonic() < self._next_look:
+                raise KeysUnavailable("the keys of signed tokens could not be had a moment ago")
+            try:
+                self._client.get_signing_keys()
+            except (jwt.PyJWTError, ValueError, OSError, RecursionError) as error:
+                raise self._failed(error) from None
+            try:
+                return self._client.get_signing_key(kid)  # looks again, now and then, for one that is new
+            except jwt.PyJWKClientConnectionError as error:
+                raise self._failed(error) from None
+            except jwt.PyJWKClientError:
+                return None
+
+    def _failed(self, error: Exception) -> KeysUnavailable:
+        self._next_look = time.monotonic() + _AFTER_FAILURE
+        log.warning("token.keys_unavailable", error=type(error).__name__, reason=str(error))
+        return KeysUnavailable("the keys of signed tokens cannot be had from their issuer")
+
+
+def _name(claims: dict[str, Any]) -> str:
+    """Return a name that stays the same and shows nobody: a subject may well be an address."""
+    return f"jwt-{hashlib.sha256(str(claims['sub']).encode(errors='surrogatepass')).hexdigest()[:16]}"
+
+
+def _scopes(claim: object) -> frozenset[str]:
+    """Return the scopes, which stand in one text with blanks (RFC 8693) or, at some issuers, in a list."""
+    if isinstance(claim, str):
+        return frozenset(claim.split())
+    if isinstance(claim, list):
+        return frozenset(each for each in claim if isinstance(each, str))
+    return frozenset()
