@@ -137,6 +137,7 @@ Index(
 )
 Index("ix_awards_lease_id", awards.c.lease_id)
 Index("ix_awards_badge_id_state", awards.c.badge_id, awards.c.state)
+Index("ix_awards_badge_id_decided_at", awards.c.badge_id, awards.c.decided_at)  # when it was earned last
 # The provider's id is one award's only. Where awards are sharded by user this one index stays apart.
 Index("ix_awards_issuer_assertion_id", awards.c.issuer, awards.c.assertion_id, unique=True)
 
