@@ -20,6 +20,7 @@ class AwardState(StrEnum):
     REVOKED = "revoked"  # for good: a revoked badge is not earned again by itself
 
 
+OPERATOR = "operator"  # who did it, in an award's history, where nobody signed in by name
 MOST_PER_CALL = 50  # awards of one badge in one call (facts/badgr-api.md section 13)
 
 

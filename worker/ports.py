@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from worker.activities import Kind
 from worker.awards import (
     MOST_PER_CALL,
+    OPERATOR,
     Asked,
     Assertion,
     Call,
@@ -507,8 +508,17 @@ class Outbox(Senders, Protocol):
 class Revocations(Senders, Protocol):
     """Awards on their way back from the provider (design.md section 3). Every method is one transaction."""
 
-    def ask(self, which: Which, reason: str, after: tuple[str, str] | None, limit: int) -> list[Asked]:
+    def ask(
+        self,
+        which: Which,
+        reason: str,
+        after: tuple[str, str] | None,
+        limit: int,
+        actor: str = OPERATOR,
+    ) -> list[Asked]:
         """Ask for up to `limit` of these awards to be revoked, in the order of (user, badge) after `after`.
+
+        `actor` is who asks, for the history.
 
         What was never sent is revoked at once; what is being sent, after it is settled. Says so of each.
         """

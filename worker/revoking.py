@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 
-from worker.awards import Asked, AwardState, Ending, LeasedRevocation, Refusal, Which
+from worker.awards import OPERATOR, Asked, AwardState, Ending, LeasedRevocation, Refusal, Which
 from worker.calling import LONGEST_PAUSE, Fence, Patience, backoff
 from worker.errors import (
     BadgeWorkerError,
@@ -41,8 +41,10 @@ Endings = dict[str, Ending]
 _REVOKING = AwardState.REVOKING
 
 
-def ask(outbox: Revocations, which: Which, reason: str, chunk: int = CHUNK) -> Iterator[Asked]:
-    """Ask for awards to be revoked; yield each with what follows, once that is durably so.
+def ask(
+    outbox: Revocations, which: Which, reason: str, chunk: int = CHUNK, actor: str = OPERATOR
+) -> Iterator[Asked]:
+    """Let `actor` ask for awards to be revoked; yield each with what follows, once that is durably so.
 
     Asking again for the same ones does no harm: so whoever was interrupted does just that.
     """
@@ -51,7 +53,7 @@ def ask(outbox: Revocations, which: Which, reason: str, chunk: int = CHUNK) -> I
     if len(reason) > LONGEST_REASON:
         raise ConfigurationError(f"the reason has {len(reason)} characters; providers keep {LONGEST_REASON}")
     after = None
-    while found := outbox.ask(which, reason, after, chunk):
+    while found := outbox.ask(which, reason, after, chunk, actor):
         yield from found
         after = (found[-1].user_id, found[-1].badge_id)
 

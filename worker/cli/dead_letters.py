@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker import replaying
 from worker.cli.opening import open_database, open_services
 from worker.cli.options import AsJson, RowLimit
 from worker.cli.output import (
@@ -34,7 +34,6 @@ app = typer.Typer(no_args_is_help=True, help="What was refused, and why; and bac
 _COLUMNS = ("id", "received", "times", "replayed", "reason", "body")
 _SHORT = 12  # characters of an id that tell letters apart for people
 _PREVIEW = 60  # characters of a body in a table
-_CHUNK = 500  # letters put back, or discarded, at once
 _ID_HELP = "The letter's id, or as much of its beginning as no other has."
 
 
@@ -95,14 +94,10 @@ def replay(
     This ends when they are durably on the queue. What is refused again is a dead letter again: its count goes
     up. Exit code 1, and nothing is done, if an id is unknown.
     """
-    here, done = open_services(), list[str]()
+    here = open_services()
     database = open_database(here)
-    for chunk in _chunks(_chosen(database, "replay", letter_ids, every=every)):
-        letters = database.dead_letters_of(chunk)
-        here.queue.publish([letter.body for letter in letters])
-        # Only now: one that is noted is on the queue. One that is there without a note is replayed again.
-        database.note_replayed([letter.id for letter in letters])
-        done += [letter.id for letter in letters]
+    chosen = _chosen(database, "replay", letter_ids, every=every)
+    done = replaying.replay(database, here.queue, chosen) if chosen else []
     _report(done, "put back on the event queue", as_json=as_json)
 
 
@@ -122,7 +117,7 @@ def discard(
     if chosen and not yes:
         _confirm(len(chosen))
     # Of all, those that were there when we asked: what came since, nobody has looked at.
-    done = [gone for chunk in _chunks(chosen) for gone in database.discard_dead_letters(chunk)]
+    done = [gone for chunk in replaying.chunks(chosen) for gone in database.discard_dead_letters(chunk)]
     _report(done, "discarded", as_json=as_json)
 
 
@@ -145,10 +140,6 @@ def _chosen(database: Database, what: str, starts: list[str] | None, *, every: b
     if unknown := [start for start, letter_id in found.items() if letter_id is None]:
         fail(f"no dead letter {', '.join(unknown)}; nothing was done")
     return list(dict.fromkeys(letter_id for letter_id in found.values() if letter_id is not None))
-
-
-def _chunks(ids: list[str]) -> Iterator[list[str]]:
-    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
 
 
 def _report(ids: list[str], what: str, *, as_json: bool) -> None:

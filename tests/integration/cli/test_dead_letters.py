@@ -13,6 +13,7 @@ import pytest
 from tests.support import commands
 from tests.support.ground import Ground
 from tests.support.ports import free_port
+from worker import replaying
 from worker.adapters.database.engine import make_engine
 from worker.adapters.database.migrations import upgrade
 from worker.adapters.queues import RedisStreamQueue
@@ -166,7 +167,7 @@ def test_a_letter_that_is_named_twice_is_replayed_once(letters: Ground, queue: R
 def test_more_letters_are_replayed_than_go_at_once(
     ground: Ground, queue: RedisStreamQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "_CHUNK", 2)
+    monkeypatch.setattr(replaying, "CHUNK", 2)
     ground.ingest(*(f"letter {number}".encode() for number in range(5)))
 
     ended = commands.run("dead-letters", "replay", "--all", "--json")
@@ -236,7 +237,7 @@ def test_discarded_letters_are_gone_and_told(letters: Ground) -> None:
 
 def test_all_of_them_can_be_discarded(letters: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     del letters
-    monkeypatch.setattr(dead_letters, "_CHUNK", 2)
+    monkeypatch.setattr(replaying, "CHUNK", 2)
     before = [{"id": each["id"]} for each in _list()]
 
     ended = commands.run("dead-letters", "discard", "--all", "--yes", "--json")

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, func, or_, select, tuple_, update
 
 from worker.adapters.database import engine
-from worker.adapters.database.history import OPERATOR, Entry, write_history
+from worker.adapters.database.history import Entry, write_history
 from worker.adapters.database.revoking import release
 from worker.adapters.database.schema import awards
-from worker.awards import Asked, AwardState, RevocationAnswer, Which
+from worker.awards import OPERATOR, Asked, AwardState, RevocationAnswer, Which
 
 _DONE = (AwardState.REVOKING.value, AwardState.REVOKED.value)
 _WORDS = {
@@ -30,10 +30,16 @@ def count(connection: Connection, which: Which) -> int:
 
 
 def ask(
-    connection: Connection, which: Which, reason: str, after: tuple[str, str] | None, limit: int
+    connection: Connection,
+    which: Which,
+    reason: str,
+    after: tuple[str, str] | None,
+    limit: int,
+    actor: str = OPERATOR,
 ) -> list[Asked]:
     """Ask for up to `limit` of these awards, in the order of (user, badge) after `after`; say what follows.
 
+    `actor` is who asks, for the history.
     Two who ask at once take turns at each award; the second is told that it is done, or under way.
     """
     at = engine.now(connection)
@@ -48,7 +54,7 @@ def ask(
         .with_for_update()
     ).all()
     answers = [_ask(connection, row, reason, at) for row in rows]
-    write_history(connection, _entries(answers, reason, at))
+    write_history(connection, _entries(answers, reason, at, actor))
     return answers
 
 
@@ -97,9 +103,9 @@ def _answer(row: Any) -> RevocationAnswer:
     return RevocationAnswer.QUEUED if row.assertion_id is not None else RevocationAnswer.REVOKED
 
 
-def _entries(answers: Sequence[Asked], reason: str, at: datetime) -> list[Entry]:
+def _entries(answers: Sequence[Asked], reason: str, at: datetime, actor: str) -> list[Entry]:
     return [
-        Entry(each.user_id, each.badge_id, at, _WORDS[each.answer], {"reason": reason}, OPERATOR)
+        Entry(each.user_id, each.badge_id, at, _WORDS[each.answer], {"reason": reason}, actor)
         for each in answers
         if each.answer in _WORDS
     ]

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from worker.activities import Kind
 from worker.adapters.database import asking, engine
-from worker.adapters.database.history import OPERATOR, Entry, write_history
+from worker.adapters.database.history import Entry, write_history
 from worker.adapters.database.locks import RULES
 from worker.adapters.database.schema import (
     activities,
@@ -41,7 +41,7 @@ from worker.adapters.database.schema import (
     rulebook,
     users,
 )
-from worker.awards import AwardState, RevocationAnswer, Which
+from worker.awards import OPERATOR, AwardState, RevocationAnswer, Which
 from worker.errors import ConfigurationError
 from worker.people import Gone, Person, Traces, Unsettled, pseudonym
 

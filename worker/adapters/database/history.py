@@ -16,7 +16,6 @@ from worker.adapters.database.arrays import INSTANT, TEXT, Rows
 from worker.adapters.database.statements import statement
 
 WORKER = "worker"
-OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, func, select, text, update
 
 from worker.adapters.database import engine
-from worker.adapters.database.history import OPERATOR, Entry, write_history
+from worker.adapters.database.history import Entry, write_history
 from worker.adapters.database.revoking import release
 from worker.adapters.database.schema import award_history, awards, badges, dead_letters, users
-from worker.awards import AwardRow, AwardState
+from worker.awards import OPERATOR, AwardRow, AwardState
 
 CHUNK = 500  # rows that are held at a time
 _PATIENCE = "1h"  # how long whoever reads a list on PostgreSQL may look at one chunk
@@ -146,9 +146,10 @@ def count_awards(connection: Connection) -> dict[str, int]:
     return {state: number for state, number in rows}  # noqa: C416 # a row is no pair to mypy
 
 
-def retry(connection: Connection, wanted: AwardFilter) -> list[tuple[str, str]]:
+def retry(connection: Connection, wanted: AwardFilter, actor: str = OPERATOR) -> list[tuple[str, str]]:
     """Put failed awards back: due at once, attempts from zero. Returns them as (user, badge).
 
+    `actor` is who does so, for the history.
     One that failed at being revoked is to be revoked again, never to be issued.
     """
     at = engine.now(connection)
@@ -175,7 +176,7 @@ def retry(connection: Connection, wanted: AwardFilter) -> list[tuple[str, str]]:
             .values(state=_again(row).value, attempts=0, due_at=max(at, row.earned_at))
         )
     pairs = [(row.user_id, row.badge_id) for row in rows]
-    write_history(connection, [Entry(*pair, at, "put back", actor=OPERATOR) for pair in pairs])
+    write_history(connection, [Entry(*pair, at, "put back", actor=actor) for pair in pairs])
     return pairs
 
 

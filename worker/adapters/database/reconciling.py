@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Engine, func, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from worker.adapters.database import engine
-from worker.adapters.database.history import OPERATOR, Entry, write_history
+from worker.adapters.database.history import Entry, write_history
 from worker.adapters.database.revoking import release
 from worker.adapters.database.schema import awards, badges, recipients, reconciliations, users
-from worker.awards import AwardState
+from worker.awards import OPERATOR, AwardState
 from worker.comparison import Held, Standing
 
 _SAYS = (

@@ -26,7 +26,7 @@ from worker.adapters.database.batch import Batch
 from worker.adapters.database.listings import AwardFilter, BadgeRow, DeadLetter, HistoryRow, Place
 from worker.adapters.database.rules import Backfill, RulesChange, Sweep
 from worker.adapters.database.schema import badges, issuers
-from worker.awards import Asked, AwardRow, Call, Ending, LeasedAward, LeasedRevocation, Which
+from worker.awards import OPERATOR, Asked, AwardRow, Call, Ending, LeasedAward, LeasedRevocation, Which
 from worker.people import Gone, Person, Traces
 from worker.ports import Admission, Close, Evaluation, Part, Reason
 from worker.rules.rulebook import Rule
@@ -199,10 +199,17 @@ class Database:
         with engine.reading(self.engine) as connection:
             return asking.count(connection, which)
 
-    def ask(self, which: Which, reason: str, after: tuple[str, str] | None, limit: int) -> list[Asked]:
-        """Ask for up to `limit` of these awards to be revoked."""
+    def ask(
+        self,
+        which: Which,
+        reason: str,
+        after: tuple[str, str] | None,
+        limit: int,
+        actor: str = OPERATOR,
+    ) -> list[Asked]:
+        """Let `actor` ask for up to `limit` of these awards to be revoked."""
         with engine.transaction(self.engine) as connection:
-            return asking.ask(connection, which, reason, after, limit)
+            return asking.ask(connection, which, reason, after, limit, actor)
 
     def prepare_revocations(self, lease_id: str) -> list[LeasedRevocation]:
         """Return the unsent revocations of a lease."""
@@ -272,10 +279,10 @@ class Database:
         with engine.reading(self.engine) as connection:
             return listings.places(connection)
 
-    def retry(self, wanted: AwardFilter) -> list[tuple[str, str]]:
+    def retry(self, wanted: AwardFilter, actor: str = OPERATOR) -> list[tuple[str, str]]:
         """Put failed awards back; return them as (user, badge)."""
         with engine.transaction(self.engine) as connection:
-            return listings.retry(connection, wanted)
+            return listings.retry(connection, wanted, actor)
 
     def list_badges(self) -> list[BadgeRow]:
         """Return every badge with the number of its awards."""
