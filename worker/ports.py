@@ -105,6 +105,15 @@ class Permit(Protocol):
         """Give the permit back: nothing was sent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leeway:
+    """How an issuer's rate limit stands: permits to be had now, seconds of pause left, failures in a row."""
+
+    permits: int
+    paused: float
+    failures: int
+
+
 class Permits(Protocol):
     """An issuer's rate limit, shared by every process (design.md section 3).
 
@@ -116,6 +125,9 @@ class Permits(Protocol):
 
     def room(self, issuer: str, within: float) -> int:
         """Count the permits that can be had within so many seconds; 0 while the issuer is paused."""
+
+    def leeway(self, issuer: str) -> Leeway:
+        """Look how the issuer's limit stands, and change nothing by it."""
 
     def pause(self, issuer: str, seconds: float) -> None:
         """Let nobody call this issuer for so long (``Retry-After``, circuit breaker)."""

@@ -197,3 +197,22 @@ def test_waiting_threads_never_get_more_than_the_limit_in_any_window(permits: Pe
     arrivals.sort()
     assert len(arrivals) == 12
     assert min(later - earlier for earlier, later in zip(arrivals, arrivals[3:], strict=False)) > WINDOW
+
+
+def test_looking_says_what_is_left_and_takes_nothing(permits: Permits) -> None:
+    permits.acquire("academy", 0)
+    permits.failed("academy")
+
+    seen = [permits.leeway("academy") for _ in range(5)]
+
+    assert {(each.permits, each.paused, each.failures) for each in seen} == {(2, 0.0, 1)}
+    assert permits.leeway("partner").permits == 1
+
+
+def test_looking_says_how_long_an_issuer_is_paused(permits: Permits) -> None:
+    permits.pause("academy", 50)
+
+    seen = permits.leeway("academy")
+
+    assert 40 < seen.paused <= 50
+    assert seen.permits == 3

@@ -26,6 +26,7 @@ from worker.adapters.badgr import BadgrClient, BadgrProvider, Credentials
 from worker.adapters.tokens import MemoryTokens
 from worker.awards import MOST_PER_CALL, Assertion
 from worker.comparison import Held
+from worker.ports import Leeway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -107,6 +108,10 @@ class Pace:
     def room(self, issuer: str, within: float) -> int:
         del issuer, within
         return _CALLS
+
+    def leeway(self, issuer: str) -> Leeway:
+        del issuer
+        return Leeway(_CALLS, 0.0, 0)
 
     def pause(self, issuer: str, seconds: float) -> None:
         del issuer

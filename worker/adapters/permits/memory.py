@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from worker.adapters.permits.limits import RateLimit, limit_of
 from worker.errors import NoPermit
+from worker.ports import Leeway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,6 +61,14 @@ class MemoryPermits:
                 return 0
             kept = sum(end >= now + within for end in state.ends.values())
             return max(0, limit.calls - kept)
+
+    def leeway(self, issuer: str) -> Leeway:
+        """Look how the issuer's limit stands, and change nothing by it."""
+        limit = limit_of(self._limits, issuer)
+        with self._guard:
+            state, now = self._state(issuer), self._clock()
+            kept = sum(end >= now for end in state.ends.values())
+            return Leeway(max(0, limit.calls - kept), max(0.0, state.resumes - now), state.failures)
 
     def pause(self, issuer: str, seconds: float) -> None:
         """Let nobody call this issuer for so long; a longer pause is never shortened."""

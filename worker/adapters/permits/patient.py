@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from worker.ports import Permit, Permits
+    from worker.ports import Leeway, Permit, Permits
 
 _PATIENCE = 150.0  # seconds: two windows and a little
 
@@ -24,6 +24,10 @@ class PatientPermits:
     def room(self, issuer: str, within: float) -> int:
         """Count the permits that can be had within so many seconds."""
         return self._permits.room(issuer, within)
+
+    def leeway(self, issuer: str) -> Leeway:
+        """Look how the issuer's limit stands."""
+        return self._permits.leeway(issuer)
 
     def pause(self, issuer: str, seconds: float) -> None:
         """Let nobody call this issuer for so long."""

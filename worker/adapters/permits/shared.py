@@ -23,6 +23,7 @@ import structlog
 from worker.adapters.permits.limits import RateLimit, limit_of
 from worker.adapters.shared_state import shared_state
 from worker.errors import NoPermit
+from worker.ports import Leeway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,6 +107,16 @@ return math.max(0, tonumber(ARGV[4]) - redis.call('ZCOUNT', permits, now + tonum
 """
 )
 
+# Only looks: what was forgotten is not made good by it, and an issuer that nobody knows stays unknown.
+_LEEWAY = (
+    _NOW
+    + """
+local taken = redis.call('ZCOUNT', KEYS[1], now, '(+inf')
+local resumes = tonumber(redis.call('GET', KEYS[2]) or 0)
+return {taken, math.max(0, resumes - now), tonumber(redis.call('GET', KEYS[3]) or 0)}
+"""
+)
+
 _PAUSE = (
     _NOW
     + """
@@ -121,6 +132,16 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return row
 """
 
+# For whoever watches: changes nothing, not even for how long Redis remembers.
+_STANDING = (
+    _NOW
+    + """
+local taken = redis.call('ZCOUNT', KEYS[1], now, '(+inf')
+local paused = math.max(0, tonumber(redis.call('GET', KEYS[2]) or 0) - now)
+return {taken, paused, tonumber(redis.call('GET', KEYS[3]) or 0)}
+"""
+)
+
 # A row of failures that nobody has added to for so long says nothing about the provider any more.
 _FAILURES_FORGOTTEN = 24 * 3600.0
 
@@ -129,6 +150,16 @@ _REMEMBERED_FOR = 30 * 24 * 3600.0
 
 # Tasks that wait for the same moment should not all ask in the same millisecond.
 _JITTER = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerStanding:
+    """Where an issuer stands: permits left, seconds for which it is paused, failed calls in a row."""
+
+    limit: int
+    left: int
+    paused: float
+    failures: int
 
 
 class RedisPermits:
@@ -154,7 +185,8 @@ class RedisPermits:
         self._called_before = called_before
         self._sleep = sleep
         self._scripts: dict[str, Any] = {
-            text: client.register_script(text) for text in (_ACQUIRE, _ANSWERED, _ROOM, _PAUSE, _FAILED)
+            text: client.register_script(text)
+            for text in (_ACQUIRE, _ANSWERED, _ROOM, _LEEWAY, _PAUSE, _FAILED)
         }
 
     def __repr__(self) -> str:
@@ -179,6 +211,14 @@ class RedisPermits:
         limit = limit_of(self._limits, issuer)
         return self._count(_ROOM, issuer, limit, [_ms(within)])
 
+    def leeway(self, issuer: str) -> Leeway:
+        """Look how the issuer's limit stands, and change nothing by it."""
+        limit = limit_of(self._limits, issuer)
+        with shared_state():
+            keys = [self._key(issuer, what) for what in ("permits", "pause", "failures")]
+            taken, paused, failures = self._scripts[_LEEWAY](keys=keys)
+        return Leeway(max(0, limit.calls - taken), paused / 1000, failures)
+
     def pause(self, issuer: str, seconds: float) -> None:
         """Let nobody call this issuer for so long; a longer pause is never shortened."""
         if seconds > 0:
@@ -202,6 +242,14 @@ class RedisPermits:
         """Forget the permit."""
         with shared_state():
             self._client.zrem(self._key(permit.issuer, "permits"), permit.id)
+
+    def standing(self, issuer: str) -> IssuerStanding:
+        """Return where an issuer stands, for whoever watches; nothing is changed."""
+        limit = limit_of(self._limits, issuer)
+        keys = [self._key(issuer, what) for what in ("permits", "pause", "failures")]
+        with shared_state():
+            taken, paused, failures = self._scripts[_STANDING](keys=keys)
+        return IssuerStanding(limit.calls, max(0, limit.calls - taken), paused / 1000, failures)
 
     def _count(self, script: str, issuer: str, limit: RateLimit, arguments: list[str | int]) -> int:
         """Run a script that counts permits, on a memory that is whole."""
