@@ -56,6 +56,7 @@ def _check_settings(**_: Any) -> None:
         here = Services(_settings())
         here.database.engine.dispose()
         here.permits({})
+        here.load_providers()
     except ConfigurationError as error:
         _end(error)
     except ValueError:  # its words may hold parts of a password

@@ -1,3 +1,4 @@
+# ruff: noqa: PLC0415 # a process loads what it uses: commands start twice as fast
 """The one place that turns settings into real adapters. Nothing connects before it is first used."""
 
 from __future__ import annotations
@@ -6,33 +7,28 @@ import os
 import threading
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import redis
-from celery import Celery
-
-from worker.adapters.badgr.provider import BadgrProvider
-from worker.adapters.badgr.sign_in import Credentials
-from worker.adapters.celery_app import make_celery
-from worker.adapters.celery_dispatch import CeleryDispatch
-from worker.adapters.credly import CredlyProvider, KnownTemplates
 from worker.adapters.database.calls import ever_called
 from worker.adapters.database.engine import make_engine, reading
-from worker.adapters.database.reconciling import Books
 from worker.adapters.database.store import Database
-from worker.adapters.permits import PatientPermits, RateLimit, RedisPermits
-from worker.adapters.queues import open_queue
-from worker.adapters.redis_connection import connect
-from worker.adapters.tokens import RedisTokens
 from worker.adapters.unconfigured import Unconfigured
-from worker.awarding import Awarding
-from worker.consuming import Consumer, Pace
 from worker.errors import ConfigurationError
-from worker.issuing import IssuerConnection, Issuing
 from worker.ports import EventQueue, Permits, Provider
-from worker.reconciling import Reconciling
-from worker.revoking import Revoking
 from worker.rules.definitions import Badge, Issuer
 from worker.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import redis
+    from celery import Celery
+
+    from worker.adapters.celery_dispatch import CeleryDispatch
+    from worker.adapters.credly import CredlyProvider, KnownTemplates
+    from worker.adapters.tokens import RedisTokens
+    from worker.consuming import Consumer
+    from worker.issuing import Issuing
+    from worker.reconciling import Reconciling
+    from worker.revoking import Revoking
 
 _CREDENTIALS = ("username", "password", "token", "refresh_token", "client_id", "client_secret")
 
@@ -57,21 +53,30 @@ class Services:
     @cached_property
     def queue(self) -> EventQueue:
         """Return the event queue; it is one consumer's and belongs to one thread at a time."""
+        from worker.adapters.queues import open_queue
+
         return open_queue(self.settings.required("events_url"))
 
     @cached_property
     def celery(self) -> Celery:
         """Return the Celery application to send tasks with."""
+        from worker.adapters.celery_app import make_celery
+
         return self._celery or make_celery(lambda: self.settings.required("broker_url"))
 
     @cached_property
     def dispatch(self) -> CeleryDispatch:
         """Return how work is handed to the task workers."""
+        from worker.adapters.celery_dispatch import CeleryDispatch
+
         return CeleryDispatch(self.celery)
 
     @cached_property
     def consumer(self) -> Consumer:
         """Return this process's consumer."""
+        from worker.awarding import Awarding
+        from worker.consuming import Consumer, Pace
+
         pace = Pace(self.settings.batch_size, self.settings.batch_wait)
         store = Database(make_engine(self.settings.database_url.get_secret_value(), intake=True))
         awarding = Awarding(store, utc_now, self.settings.key)
@@ -79,10 +84,14 @@ class Services:
 
     @cached_property
     def _redis(self) -> redis.Redis:
+        from worker.adapters.redis_connection import connect
+
         return connect(self.settings.required("redis_url"))
 
     @cached_property
     def _tokens(self) -> RedisTokens:
+        from worker.adapters.tokens import RedisTokens
+
         return RedisTokens(self._redis)
 
     def issuers(self) -> dict[str, Issuer]:
@@ -92,6 +101,8 @@ class Services:
 
     def permits(self, issuers: dict[str, Issuer]) -> Permits:
         """Return the rate limits of these issuers."""
+        from worker.adapters.permits import RateLimit, RedisPermits
+
         limits = {
             name: RateLimit(issuer.rate_limit.calls, issuer.rate_limit.window, issuer.timeout)
             for name, issuer in issuers.items()
@@ -104,6 +115,9 @@ class Services:
 
     def provider(self, issuer_id: str, issuer: Issuer, permits: Permits) -> Provider:
         """Return an issuer's connection to its provider; raises ConfigurationError without credentials."""
+        from worker.adapters.badgr.provider import BadgrProvider
+        from worker.adapters.badgr.sign_in import Credentials
+
         if issuer.provider == "credly":
             return self._credly(issuer_id, issuer, permits)
         found = {name: self.settings.credential(issuer_id, name) for name in _CREDENTIALS}
@@ -117,6 +131,12 @@ class Services:
             issuer_id, issuer.url, Credentials(**found), permits, self._tokens, issuer.timeout
         )
 
+    @staticmethod
+    def load_providers() -> None:
+        """Load the code of every provider: what is there before a fork need not be loaded after it."""
+        import worker.adapters.badgr.provider
+        import worker.adapters.credly  # noqa: F401 # loading it is all that is wanted
+
     def _provider_or_why(self, issuer_id: str, issuer: Issuer, permits: Permits) -> Provider:
         """Return the connection, or what tells each award why there is none."""
         try:
@@ -125,6 +145,8 @@ class Services:
             return Unconfigured(error)
 
     def _credly(self, issuer_id: str, issuer: Issuer, permits: Permits) -> CredlyProvider:
+        from worker.adapters.credly import CredlyProvider
+
         token = self.settings.credential(issuer_id, "token")
         if not token or issuer.organization is None:
             variable = issuer_id.upper().replace("-", "_")
@@ -138,10 +160,14 @@ class Services:
 
     @cached_property
     def _templates(self) -> KnownTemplates:
+        from worker.adapters.credly import KnownTemplates
+
         return KnownTemplates()
 
     def issuing(self, issuer_id: str) -> Issuing:
         """Return what makes this issuer's calls."""
+        from worker.issuing import IssuerConnection, Issuing
+
         issuer, permits = self._issuer(issuer_id)
         provider = self._provider_or_why(issuer_id, issuer, permits)
         connection = IssuerConnection(issuer_id, issuer, provider, self._badge, utc_now)
@@ -149,12 +175,18 @@ class Services:
 
     def revoking(self, issuer_id: str) -> Revoking:
         """Return what makes this issuer's revocations."""
+        from worker.revoking import Revoking
+
         issuer, permits = self._issuer(issuer_id)
         provider = self._provider_or_why(issuer_id, issuer, permits)
         return Revoking(self.database, permits, issuer_id, provider, issuer.timeout)
 
     def reconciling(self, issuer_id: str, *, fix: bool) -> Reconciling:
         """Return what compares this issuer's awards with what its provider holds."""
+        from worker.adapters.database.reconciling import Books
+        from worker.adapters.permits import PatientPermits
+        from worker.reconciling import Reconciling
+
         issuer, permits = self._issuer(issuer_id)
         provider = self.provider(issuer_id, issuer, PatientPermits(permits))
         return Reconciling(Books(self.database.engine), provider, issuer_id, fix=fix)
