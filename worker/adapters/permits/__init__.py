@@ -3,6 +3,6 @@
 from worker.adapters.permits.limits import RateLimit
 from worker.adapters.permits.memory import MemoryPermits
 from worker.adapters.permits.patient import PatientPermits
-from worker.adapters.permits.shared import IssuerStanding, RedisPermits
+from worker.adapters.permits.shared import RedisPermits
 
-__all__ = ["IssuerStanding", "MemoryPermits", "PatientPermits", "RateLimit", "RedisPermits"]
+__all__ = ["MemoryPermits", "PatientPermits", "RateLimit", "RedisPermits"]

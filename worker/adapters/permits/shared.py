@@ -132,16 +132,6 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return row
 """
 
-# For whoever watches: changes nothing, not even for how long Redis remembers.
-_STANDING = (
-    _NOW
-    + """
-local taken = redis.call('ZCOUNT', KEYS[1], now, '(+inf')
-local paused = math.max(0, tonumber(redis.call('GET', KEYS[2]) or 0) - now)
-return {taken, paused, tonumber(redis.call('GET', KEYS[3]) or 0)}
-"""
-)
-
 # A row of failures that nobody has added to for so long says nothing about the provider any more.
 _FAILURES_FORGOTTEN = 24 * 3600.0
 
@@ -150,16 +140,6 @@ _REMEMBERED_FOR = 30 * 24 * 3600.0
 
 # Tasks that wait for the same moment should not all ask in the same millisecond.
 _JITTER = 0.003
-
-
-@dataclass(frozen=True, slots=True)
-class IssuerStanding:
-    """Where an issuer stands: permits left, seconds for which it is paused, failed calls in a row."""
-
-    limit: int
-    left: int
-    paused: float
-    failures: int
 
 
 class RedisPermits:
@@ -242,14 +222,6 @@ class RedisPermits:
         """Forget the permit."""
         with shared_state():
             self._client.zrem(self._key(permit.issuer, "permits"), permit.id)
-
-    def standing(self, issuer: str) -> IssuerStanding:
-        """Return where an issuer stands, for whoever watches; nothing is changed."""
-        limit = limit_of(self._limits, issuer)
-        keys = [self._key(issuer, what) for what in ("permits", "pause", "failures")]
-        with shared_state():
-            taken, paused, failures = self._scripts[_STANDING](keys=keys)
-        return IssuerStanding(limit.calls, max(0, limit.calls - taken), paused / 1000, failures)
 
     def _count(self, script: str, issuer: str, limit: RateLimit, arguments: list[str | int]) -> int:
         """Run a script that counts permits, on a memory that is whole."""
