@@ -10,6 +10,7 @@ from celery import Celery
 from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 
+from worker.adapters.tls import for_celery
 from worker.errors import ConfigurationError
 
 # Every delay and run time lies well below the visibility timeout: a message that is worked on longer than
@@ -61,8 +62,10 @@ def is_behind(app: Celery, queue: str) -> bool:
 
 
 def _configuration(broker_url: str) -> dict[str, Any]:
+    address, tls = for_celery(broker_url)
     return {
-        "broker_url": broker_url,
+        "broker_url": address,
+        "broker_use_ssl": tls,
         **_BROKER,
         "broker_transport_options": _transport_options(broker_url),
         **_DELIVERY,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from kombu import Connection
 from kombu.exceptions import KombuError
 
 from worker.adapters.queues.frames import frames_without_words
+from worker.adapters.tls import amqp_tls
 from worker.errors import QueueUnavailable
 
 if TYPE_CHECKING:
@@ -164,8 +164,7 @@ class Link:
 
 
 def _tls(broker: Broker) -> dict[str, Any] | bool:
-    """Return what kombu wants to know: certificates are verified, and so is the name in them."""
+    """Return what kombu wants to know."""
     if broker.tls is None:
         return False
-    # None: the name in the address.
-    return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None, **broker.tls}
+    return amqp_tls(broker.tls)
