@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import Any, NoReturn
 
 import structlog
-from celery.signals import celeryd_init, setup_logging, task_postrun, task_prerun, worker_ready
+from celery.signals import (
+    beat_init,
+    celeryd_init,
+    heartbeat_sent,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    task_revoked,
+    worker_init,
+    worker_process_init,
+    worker_ready,
+)
 
+from worker import measuring
 from worker.adapters.celery_app import TICKS, check_broker, make_celery
+from worker.adapters.celery_beat import Ticker
 from worker.adapters.celery_pool import asks_for_prefork
-from worker.bootstrap import Services
+from worker.adapters.metrics import MetricsServer
+from worker.bootstrap import Services, services
 from worker.errors import ConfigurationError
 from worker.logs import configure_logging
 from worker.settings import Settings, load_settings
@@ -84,10 +99,68 @@ def _catch_up(**_: Any) -> None:
 
 
 @task_prerun.connect
-def _bind(task_id: str, task: Any, **_: Any) -> None:
+def _begin(task_id: str, task: Any, **_: Any) -> None:
     structlog.contextvars.bind_contextvars(task=task.name, task_id=task_id)
+    task.request.begun = time.perf_counter()
 
 
 @task_postrun.connect
-def _unbind(**_: Any) -> None:
+def _end_task(task: Any, state: str | None, **_: Any) -> None:
     structlog.contextvars.unbind_contextvars("task", "task_id")
+    measuring.task_ended(task.name, (state or "lost").lower(), time.perf_counter() - task.request.begun)
+
+
+# Metrics: every process of ours serves its own where METRICS_PORT says so.
+
+_serving: list[MetricsServer] = []
+
+
+def _serve_metrics(*, with_state: bool) -> None:
+    port = _settings().metrics_port
+    if port is None:
+        return
+    try:
+        _serving.append(MetricsServer(port, services().state if with_state else None))
+    except ConfigurationError as error:
+        _end(error)
+
+
+@worker_init.connect
+def _measure_worker(**_: Any) -> None:
+    """Begin before the pool forks: its children count in their parent."""
+    measuring.share_with_children()
+    _serve_metrics(with_state=False)
+
+
+@worker_process_init.connect
+def _leave_port_to_parent(**_: Any) -> None:
+    for server in _serving:
+        server.leave_to_parent()
+
+
+@heartbeat_sent.connect
+def _note_heartbeat(**_: Any) -> None:
+    measuring.went_on()
+
+
+@task_revoked.connect
+def _note_expired(request: Any, expired: bool, **_: Any) -> None:
+    """Count a task that came too late, or that somebody revoked."""
+    measuring.task_ended(request.name, "expired" if expired else "revoked")
+
+
+@beat_init.connect
+def _measure_beat(**_: Any) -> None:
+    """Let beat say how things stand as well: there is one in every deployment, and no more than one."""
+    _serve_metrics(with_state=True)
+
+
+def _note_tick() -> None:
+    measuring.went_on()
+    try:
+        services().beat_tick.note()
+    except ConfigurationError:  # beat itself works without what the note goes to
+        return
+
+
+Ticker.on_tick.append(_note_tick)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import structlog
 
+from worker import measuring
 from worker.awarding import Awarding, Ingested, ReadBatch
 from worker.errors import DatabaseUnavailable, QueueUnavailable
 from worker.ports import Dispatch, EventQueue, Message
@@ -92,7 +93,7 @@ class Consumer:
                 return  # stopped meanwhile, with its batch undone: what came after must not overtake it
             under_way = None
             if messages:
-                under_way = _UnderWay(messages, read, thread.submit(self._awarding.commit, read))
+                under_way = _UnderWay(messages, read, thread.submit(self._commit, read))
             elif until_idle is not None and self._was_idle(stop, until_idle):
                 return
         if under_way:
@@ -129,7 +130,7 @@ class Consumer:
         What is not acknowledged comes again, and changes nothing then.
         """
         begun = [batch.commit.result]
-        done = self._reachable(stop, lambda: begun.pop()() if begun else self._awarding.commit(batch.read))
+        done = self._reachable(stop, lambda: begun.pop()() if begun else self._commit(batch.read))
         if done is None:
             return False
         try:
@@ -137,15 +138,21 @@ class Consumer:
         except QueueUnavailable as error:
             log.warning("queue.not_acknowledged", messages=len(batch.messages), reason=str(error))
         self._done += done
+        measuring.batch_committed(len(batch.messages), done)
         if done.awards:
             self._dispatch.nudge()
         log.debug("batch.committed", events=done.events, awards=done.awards, dead=done.dead)
         return True
 
+    def _commit(self, read: ReadBatch) -> Ingested:
+        with measuring.committing():
+            return self._awarding.commit(read)
+
     def _reachable(self, stop: threading.Event, act: Callable[[], T]) -> T | None:
         """Do it as soon as what it needs can be reached; say once that it waits. None: stopped meanwhile."""
         tries = 0
         while True:
+            measuring.went_on()
             try:
                 done = act()
             except (DatabaseUnavailable, QueueUnavailable) as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import structlog
 from celery.beat import ScheduleEntry, Scheduler, SchedulingError
@@ -16,6 +17,7 @@ log = structlog.get_logger(__name__)
 class Ticker(Scheduler):
     """Celery's scheduler in memory: only intervals are scheduled, so a restart has nothing to remember."""
 
+    on_tick: ClassVar[list[Callable[[], None]]] = []
     _failing = False
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
@@ -31,6 +33,8 @@ class Ticker(Scheduler):
             if self._failing:
                 log.info("beat.goes_on")
             self._failing = False
+            for note in self.on_tick:
+                note()
 
     def _queue_of(self, entry: ScheduleEntry) -> str:
         name: str = self.app.amqp.router.route({}, entry.task or "")["queue"].name

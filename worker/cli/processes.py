@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,7 +42,7 @@ def consume(
     here = open_services(quiet=False)
     consumer = here.consumer
     check_broker_url(here)  # or the first award would find out
-    with stopping(_GRACE) as stop:
+    with serving_metrics(here), stopping(_GRACE) as stop:
         _await_schema(here, stop)
         log.info("consumer.started")
         done = consumer.run(stop, until_idle)
@@ -54,10 +56,12 @@ def _await_schema(here: Services, stop: StopRequest) -> None:
 
     Likewise if people were forgotten by a key that we do not have: their events would be kept again.
     """
+    from worker import measuring
     from worker.forgotten import check_key
 
     said = False
     while not stop.is_set():
+        measuring.went_on()
         try:
             check_key(open_database(here), here.settings.key)
         except DatabaseUnavailable as error:
@@ -67,6 +71,20 @@ def _await_schema(here: Services, stop: StopRequest) -> None:
             stop.wait(_PAUSE)
         else:
             return
+
+
+@contextmanager
+def serving_metrics(here: Services) -> Iterator[None]:
+    """Serve this process's metrics where the settings say so; raises ConfigurationError."""
+    from worker.adapters.metrics import MetricsServer
+
+    port = here.settings.metrics_port
+    server = MetricsServer(port) if port is not None else None
+    try:
+        yield
+    finally:
+        if server is not None:
+            server.close()
 
 
 def sandbox(

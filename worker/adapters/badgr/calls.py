@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from worker import measuring
 from worker.adapters.badgr.deadline import Deadline
 from worker.adapters.badgr.errors import retry_after, went_well
+from worker.adapters.badgr.operations import operation_of, outcome_of
 from worker.errors import LimiterUnavailable, Unreachable
 
 if TYPE_CHECKING:
@@ -54,14 +56,19 @@ class Calls:
         return answer if went_well(answer) else answer.without(token)
 
     def _call(self, permit: Permit, request: Request, deadline: Deadline, token: str | None) -> Answer:
-        end = permit.answered
+        end, outcome, begun = permit.answered, "no answer", time.monotonic()
         try:
-            return self._http.send(request, deadline, token)
+            answer = self._http.send(request, deadline, token)
+            outcome = outcome_of(answer.status)
         except Unreachable:
-            end = permit.unused
+            end, outcome = permit.unused, "unreachable"
             raise
+        else:
+            return answer
         finally:
             self._quietly(end)
+            seconds = time.monotonic() - begun
+            measuring.provider_called(self.issuer, operation_of(request), outcome, seconds)
 
     def _heed(self, answer: Answer) -> None:
         """Stop all calls of the issuer for as long as the provider asks."""

@@ -14,6 +14,7 @@ from worker.adapters.queues.link import HEARTBEAT, Broker
 from worker.adapters.queues.others import KombuQueue
 from worker.adapters.queues.redis_streams import STREAM, RedisStreamQueue
 from worker.adapters.redis_connection import connect
+from worker.adapters.tls import AMQP_FILES
 from worker.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ WHAT_WORKS = (
     " or amqp://user:password@host:5672/vhost?queue=badge-events (RabbitMQ; amqps:// for TLS)"
 )
 AMQP = {"amqp", "amqps", "pyamqp"}
-# Parameters of amqps:// and what py-amqp calls them.
-TLS = {"ssl_ca_certs": "ca_certs", "ssl_certfile": "certfile", "ssl_keyfile": "keyfile"}
 
 
 def open_queue(events_url: str) -> EventQueue:
@@ -50,7 +49,11 @@ def open_queue(events_url: str) -> EventQueue:
 
 
 def _redis_streams(parts: SplitResult) -> RedisStreamQueue:
-    """Take our own parameter out of the URL; the others are the client's."""
+    return RedisStreamQueue(*stream_at(parts))
+
+
+def stream_at(parts: SplitResult) -> tuple[str, str]:
+    """Return Redis's address and the stream: that is our own parameter, the others are the client's."""
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     stream = query.pop("stream", STREAM)
     if not stream:
@@ -60,7 +63,7 @@ def _redis_streams(parts: SplitResult) -> RedisStreamQueue:
         raise ConfigurationError(f"EVENTS_URL: the database is not a number; {WHAT_WORKS}")
     url = parts._replace(query=urlencode(query)).geturl()
     _check(url, sorted(query))
-    return RedisStreamQueue(url, stream)
+    return url, stream
 
 
 def _check(url: str, parameters: list[str]) -> None:
@@ -81,7 +84,7 @@ def _rabbitmq(parts: SplitResult) -> AmqpQueue:
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     name = _queue_name(query)
     heartbeat = _seconds(query.pop("heartbeat", str(HEARTBEAT)))
-    tls = {TLS[each]: query.pop(each) for each in list(query) if each in TLS}
+    tls = {AMQP_FILES[each]: query.pop(each) for each in list(query) if each in AMQP_FILES}
     if query:
         raise ConfigurationError(f"EVENTS_URL: unknown parameters: {', '.join(sorted(query))}; {WHAT_WORKS}")
     if tls and parts.scheme != "amqps":
