@@ -14,7 +14,7 @@ from worker.adapters.database.engine import make_engine, reading
 from worker.adapters.database.store import Database
 from worker.adapters.unconfigured import Unconfigured
 from worker.errors import ConfigurationError
-from worker.ports import EventQueue, Permits, Provider
+from worker.ports import EventQueue, Leeway, Permits, Provider
 from worker.rules.definitions import Badge, Issuer
 from worker.settings import Settings, load_settings
 
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     import redis
     from celery import Celery
 
+    from worker.adapters.beat_tick import BeatTick
     from worker.adapters.celery_dispatch import CeleryDispatch
     from worker.adapters.credly import CredlyProvider, KnownTemplates
+    from worker.adapters.metrics import State
+    from worker.adapters.queues.lag import Lag
     from worker.adapters.tokens import RedisTokens
     from worker.consuming import Consumer
+    from worker.intake import Intake
     from worker.issuing import Issuing
     from worker.reconciling import Reconciling
     from worker.revoking import Revoking
@@ -56,6 +60,14 @@ class Services:
         from worker.adapters.queues import open_queue
 
         return open_queue(self.settings.required("events_url"))
+
+    @cached_property
+    def intake(self) -> Intake:
+        """Return what puts events on the queue for many callers; the connection is its own."""
+        from worker.adapters.queues import open_queue
+        from worker.intake import Intake
+
+        return Intake(open_queue(self.settings.required("events_url")))
 
     @cached_property
     def celery(self) -> Celery:
@@ -190,6 +202,40 @@ class Services:
         issuer, permits = self._issuer(issuer_id)
         provider = self.provider(issuer_id, issuer, PatientPermits(permits))
         return Reconciling(Books(self.database.engine), provider, issuer_id, fix=fix)
+
+    @cached_property
+    def beat_tick(self) -> BeatTick:
+        """Return where beat notes that it ticks."""
+        from worker.adapters.beat_tick import BeatTick
+
+        return BeatTick(self._redis)
+
+    @cached_property
+    def state(self) -> State:
+        """Return how things stand, for monitoring; every source is opened when it is first asked."""
+        from worker.adapters.database.standing import Standing
+        from worker.adapters.metrics import State, sources
+
+        standing = Standing(self.database.engine)
+        return State(
+            [
+                *sources.database_sources(standing, self.database.evaluations),
+                sources.queue_source(lambda: self._lag),
+                sources.issuers_source(self._leeways),
+                sources.beat_source(lambda: self.beat_tick),
+            ]
+        )
+
+    @cached_property
+    def _lag(self) -> Lag:
+        from worker.adapters.queues.lag import Lag
+
+        return Lag(self.settings.required("events_url"))
+
+    def _leeways(self) -> dict[str, Leeway]:
+        issuers = self.issuers()
+        permits = self.permits(issuers)
+        return {name: permits.leeway(name) for name in issuers}
 
     def _issuer(self, issuer_id: str) -> tuple[Issuer, Permits]:
         issuers = self.issuers()

@@ -15,6 +15,7 @@ from worker.cli.output import say
 from worker.cli.publishing import publish
 from worker.cli.reconciling import reconcile
 from worker.cli.reevaluate import reevaluate
+from worker.cli.serve import serve
 from worker.cli.simulate import simulate
 from worker.errors import BadgeWorkerError, ConfigurationError
 
@@ -65,6 +66,7 @@ app = typer.Typer(
 app.command()(embedding.demo)
 app.command()(embedding.up)
 app.command()(processes.consume)
+app.command()(serve)
 app.command()(processes.sandbox)
 app.command()(publish)
 app.add_typer(badges.app, name="badges")

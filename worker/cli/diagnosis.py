@@ -12,7 +12,7 @@ import typer
 
 from worker.cli.finding import Finding
 from worker.cli.leftovers import leftovers
-from worker.cli.opening import check_broker_url, open_services, schema_problem
+from worker.cli.opening import check_broker_url, open_services
 from worker.cli.options import AsJson
 from worker.cli.output import count, print_json, print_table, printable
 from worker.errors import BadgeWorkerError, ConfigurationError, NoPermit, SignInRefused
@@ -76,6 +76,8 @@ def _look(what: str, look: Callable[[], str], mend: str) -> Finding:
 
 
 def _database(here: Services) -> str:
+    from worker.adapters.database.readiness import schema_problem
+
     problem = schema_problem(here.database.engine)
     if problem is not None:
         raise ConfigurationError(problem)

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worker.cli.output import say
 from worker.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from worker.adapters.database.store import Database
     from worker.bootstrap import Services
     from worker.settings import Settings
@@ -40,48 +37,12 @@ def open_services(*, quiet: bool = True) -> Services:
 
 def open_database(here: Services) -> Database:
     """Return the database; raises ConfigurationError if its schema is missing or old."""
+    from worker.adapters.database.readiness import schema_problem
+
     problem = schema_problem(here.database.engine)
     if problem is not None:
         raise ConfigurationError(problem)
     return here.database
-
-
-def schema_problem(engine: Engine) -> str | None:
-    """Return what is wrong with the database's schema; raises DatabaseUnavailable.
-
-    One that is newer than this program is all right: migrations come before new programs.
-    """
-    from sqlalchemy.exc import DBAPIError
-
-    from worker.adapters.database import migrations
-
-    if _is_missing_file(engine):
-        return "the database does not exist yet; run `badge-worker db upgrade`"
-    try:
-        found = migrations.current(engine)
-    except DBAPIError as error:
-        raise ConfigurationError(f"BADGE_WORKER_DATABASE_URL: cannot be used: {error.orig}") from error
-    if found is None:
-        return "the database has no schema yet; run `badge-worker db upgrade`"
-    if found != (head := migrations.head()) and found in _known_revisions():
-        return f"the database's schema is old ({found}, not {head}); run `badge-worker db upgrade`"
-    return None
-
-
-def _is_missing_file(engine: Engine) -> bool:
-    """Say whether a SQLite database is still to be made: looking into it would make an empty one."""
-    name = engine.url.database
-    if engine.url.get_backend_name() != "sqlite" or not name or name.startswith((":", "file:")):
-        return False
-    return not Path(name).exists()
-
-
-def _known_revisions() -> set[str]:
-    from alembic.script import ScriptDirectory
-
-    from worker.adapters.database import migrations
-
-    return {each.revision for each in ScriptDirectory.from_config(migrations.config()).walk_revisions()}
 
 
 def check_broker_url(here: Services) -> None:

@@ -1,0 +1,90 @@
+"""`POST /events`: CloudEvents over HTTP, answered 202 once they are on the queue (contract.md section 5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from http import HTTPStatus
+
+import anyio.to_thread
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from worker.bootstrap import Services, utc_now
+from worker.errors import QueueUnavailable
+from worker.events import LARGEST_EVENT
+from worker.intake import Checked, Intake, check
+from worker.web.access import Access, Role
+from worker.web.answers import refusal, refusals, unauthenticated, unavailable
+from worker.web.cloudevents import BadRequest, check_media_type, documents
+from worker.web.rate import CallerRate, whole_seconds
+
+PATH = "/events"
+LARGEST_BODY = 16 * 1024 * 1024  # bytes of one request; a thousand events of the usual size are half of one
+_AT_ONCE, _WINDOW = 6000, 60.0  # requests of one caller that may come together, and in how many seconds again
+_SMALL = 16 * 1024  # bytes of a request that is checked at once, without a thread
+_PATIENCE = 20.0  # seconds to wait for the queue
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """Return the door for events."""
+    return [Route(PATH, _Door(services).answer, methods=["POST"])]
+
+
+class _Door:
+    def __init__(self, services: Services) -> None:
+        self._access = Access(services.settings)
+        self._intake = services.intake
+        self._rate = CallerRate(_AT_ONCE, _WINDOW)
+
+    async def answer(self, request: Request) -> Response:
+        refused = await self._refused(request)
+        return await self._take_in(request) if refused is None else refused
+
+    async def _refused(self, request: Request) -> Response | None:
+        """Return why not, before anything of the body is read."""
+        caller = await self._access.caller_soon(request.headers.get("authorization"))
+        if caller is None:
+            return unauthenticated()
+        if not caller.may(Role.PUBLISH):
+            return refusal(HTTPStatus.FORBIDDEN, "this token does not have the role publish")
+        if wait := self._rate.take(caller.name):
+            message = f"at most {_AT_ONCE} requests in {_WINDOW:.0f} s, please"
+            return refusal(HTTPStatus.TOO_MANY_REQUESTS, message, {"Retry-After": whole_seconds(wait)})
+        return None
+
+    async def _take_in(self, request: Request) -> Response:
+        try:
+            check_media_type(request.headers)
+            bodies, checked = await _looked_at(request.headers, await request.body())
+        except BadRequest as error:
+            return refusal(error.status, str(error), field=error.field)
+        if len(bodies) == 1 and len(bodies[0]) > LARGEST_EVENT:
+            message = f"an event has at most {LARGEST_EVENT} bytes"
+            return refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, field="body")
+        if checked.wrong:
+            return refusals(HTTPStatus.BAD_REQUEST, [asdict(wrong) for wrong in checked.wrong])
+        return await put_on_queue(self._intake, bodies, checked.unknown)
+
+
+async def put_on_queue(intake: Intake, bodies: Sequence[bytes], unknown: Sequence[str]) -> Response:
+    """Answer 202 once these events are durably on the queue, or 503."""
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(intake.put(bodies)), _PATIENCE)
+    except (QueueUnavailable, TimeoutError):
+        return unavailable("the event queue cannot be reached; please send all of it again")
+    accepted = {"accepted": len(bodies), "unknown_types": list(unknown)}
+    return JSONResponse(accepted, HTTPStatus.ACCEPTED)
+
+
+async def _looked_at(headers: Headers, body: bytes) -> tuple[list[bytes], Checked]:
+    """Return the events of a request and what is wrong with them; big ones are looked at in a thread."""
+
+    def look() -> tuple[list[bytes], Checked]:
+        bodies = documents(headers, body)
+        return bodies, check(bodies, utc_now())
+
+    return look() if len(body) <= _SMALL else await anyio.to_thread.run_sync(look)
