@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from worker.cli.output import say
 from worker.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from worker.adapters.database.store import Database
+    from worker.adapters.metrics import State
     from worker.bootstrap import Services
     from worker.settings import Settings
 
@@ -62,3 +66,20 @@ def nudge(here: Services) -> None:
         say(str(error))
     else:
         here.dispatch.nudge()
+
+
+@contextmanager
+def serving_metrics(here: Services, state: State | None = None) -> Iterator[None]:
+    """Serve this process's metrics where METRICS_PORT says so, with `state` how things stand as well.
+
+    Raises ConfigurationError if the port cannot be had.
+    """
+    from worker.adapters.metrics import MetricsServer
+
+    port = here.settings.metrics_port
+    server = MetricsServer(port, state) if port is not None else None
+    try:
+        yield
+    finally:
+        if server is not None:
+            server.close()

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
 import typer
 
-from worker.cli.opening import check_broker_url, open_database, open_services, open_settings
+from worker.cli.opening import check_broker_url, open_database, open_services, open_settings, serving_metrics
 from worker.cli.stopping import StopRequest, stopping
 from worker.errors import ConfigurationError, DatabaseUnavailable
 
@@ -71,20 +69,6 @@ def _await_schema(here: Services, stop: StopRequest) -> None:
             stop.wait(_PAUSE)
         else:
             return
-
-
-@contextmanager
-def serving_metrics(here: Services) -> Iterator[None]:
-    """Serve this process's metrics where the settings say so; raises ConfigurationError."""
-    from worker.adapters.metrics import MetricsServer
-
-    port = here.settings.metrics_port
-    server = MetricsServer(port) if port is not None else None
-    try:
-        yield
-    finally:
-        if server is not None:
-            server.close()
 
 
 def sandbox(

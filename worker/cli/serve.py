@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 import typer
 
-from worker.cli.opening import check_broker_url, open_services
+from worker.cli.opening import check_broker_url, open_services, serving_metrics
 from worker.cli.stopping import stopping
 from worker.errors import ConfigurationError
 
@@ -40,7 +40,11 @@ def serve() -> None:
     app = application(here)
     if not Access(here.settings).is_open:
         log.warning("web.closed", why="neither BADGE_WORKER_API_TOKENS nor BADGE_WORKER_API_JWKS_URL is set")
-    with stopping(_GRACE) as stop, _listener(here.settings) as listener:
+    with (
+        serving_metrics(here, state=here.state),
+        stopping(_GRACE) as stop,
+        _listener(here.settings) as listener,
+    ):
         url = url_of(listener)
         answer(app, listener, stop, listening=lambda: _say(url))
     log.info("web.ended")

@@ -13,6 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from worker import measuring
 from worker.web.answers import refusal
 
 log = structlog.get_logger(__name__)
@@ -58,13 +59,16 @@ class Guard:
                     scope, receive, answered
                 )
         # Neither the whole path nor the query: people and tokens may stand there.
-        say = log.debug if self._doors(scope["path"]) in _PROBES else log.info
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        door, seconds = self._doors(scope["path"]), time.perf_counter() - begun
+        measuring.request_answered(method, door, answered.status, seconds)
+        say = log.debug if door in _PROBES else log.info
         say(
             "request.answered",
-            method=scope["method"] if scope["method"] in _METHODS else "other",
-            door=self._doors(scope["path"]),
+            method=method,
+            door=door,
             status=answered.status,
-            ms=round((time.perf_counter() - begun) * 1000, 1),
+            ms=round(seconds * 1000, 1),
         )
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
