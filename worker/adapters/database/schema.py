@@ -42,6 +42,13 @@ users = Table(
     postgresql_with={"fillfactor": "80"},
 )
 Index("ix_users_registered_at", users.c.registered_at)  # the sweep's: what became due, not what exists
+# Who asks (`Opigno-Client-UUID`); whoever has no uuid is spared its upkeep.
+Index(
+    "ix_users_uuid",
+    users.c.uuid,
+    postgresql_where=text("uuid IS NOT NULL"),
+    sqlite_where=text("uuid IS NOT NULL"),
+)
 
 blocks = Table(
     "blocks",

@@ -1,0 +1,331 @@
+"""Browsing badges: which ones a user sees, in which order, page by page, and how far along the user is.
+
+What decides a page lies in memory (every badge, in every order, read anew when the rules change); of the user
+only awards and counts are read. So a page costs a fixed, small number of statements, however many badges.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+from worker.activities import Kind
+from worker.rules.criteria import Criterion, RegisteredFor, SocialConnection, SocialEngagement, leaves
+from worker.users import ANONYMOUS
+
+ADMINISTRATOR = "ADMINISTRATOR"  # the scope of a user who may look at others (facts section 3.1)
+MOST = 100  # badges of one page
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class BadgeStatus(Enum):
+    """How a user stands with a badge: earned is what has an award in any state but revoked."""
+
+    EARNED = "EARNED"
+    NOT_EARNED = "NOT_EARNED"
+
+
+class BadgeSortKey(Enum):
+    """What badges are sorted by; ties are settled by id."""
+
+    CREATED = "CREATED"  # when the badge was first applied
+    TITLE = "TITLE"
+
+
+class WrongArgument(ValueError):
+    """An argument cannot be used; the text names it and says what would be right."""
+
+
+class NotAllowed(ValueError):
+    """The user may not look at this."""
+
+
+class Place(NamedTuple):
+    """Where a badge stands in an order. Badges that come and go, or change, move no place."""
+
+    value: int | str
+    badge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedBadge:
+    """A badge as it is shown, with its place in each order. `shown` keeps what showing it made ready once."""
+
+    badge_id: str
+    title: str
+    picture: str
+    criterion: Criterion
+    published: bool
+    places: Mapping[BadgeSortKey, Place]
+    windows: tuple[int, ...]
+    shown: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+def listed(
+    badge_id: str, title: str, picture: str, criterion: Criterion, created_at: datetime, *, published: bool
+) -> ListedBadge:
+    """Return a badge with what is worked out once for all who look at it."""
+    places = {
+        BadgeSortKey.CREATED: Place((created_at - _EPOCH) // _MICROSECOND, badge_id),
+        BadgeSortKey.TITLE: Place(title.casefold(), badge_id),
+    }
+    windows = {
+        leaf.period
+        for leaf in leaves(criterion)
+        if isinstance(leaf, SocialConnection) and leaf.period is not None
+    }
+    return ListedBadge(badge_id, title, picture, criterion, published, places, tuple(sorted(windows)))
+
+
+class Row(Sequence[ListedBadge]):
+    """Badges in one order, with their places apart: those are what a cursor is looked up in."""
+
+    def __init__(self, badges: Iterable[ListedBadge], key: BadgeSortKey) -> None:
+        self.badges = sorted(badges, key=lambda badge: badge.places[key])
+        self.places = [badge.places[key] for badge in self.badges]
+
+    def __len__(self) -> int:
+        return len(self.badges)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.badges[index]
+
+
+class Catalogue:
+    """Every badge, as of one version of the rules."""
+
+    def __init__(self, version: int, badges: Iterable[ListedBadge]) -> None:
+        self.version = version
+        self.by_id = {badge.badge_id: badge for badge in badges}
+        published = [badge for badge in self.by_id.values() if badge.published]
+        self._published = {key: Row(published, key) for key in BadgeSortKey}
+
+    def visible(self, badge_id: str, held: Collection[str]) -> ListedBadge | None:
+        """Return a badge; a disabled one only to who holds it."""
+        badge = self.by_id.get(badge_id)
+        return badge if badge is not None and (badge.published or badge_id in held) else None
+
+    def row(self, held: Collection[str], status: BadgeStatus | None, key: BadgeSortKey) -> Row:
+        """Return what a user sees, in this order: disabled badges only where they are held."""
+        published = self._published[key]
+        mine = [self.by_id[badge_id] for badge_id in held if badge_id in self.by_id]
+        if status is BadgeStatus.EARNED:
+            return Row(mine, key)
+        if status is BadgeStatus.NOT_EARNED:
+            return Row((badge for badge in published if badge.badge_id not in held), key)
+        disabled = [badge for badge in mine if not badge.published]
+        return Row([*published, *disabled], key) if disabled else published
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUser:
+    """A user as far as looking at badges is concerned."""
+
+    user_id: str
+    scope: str | None
+    registered_at: datetime | None
+    deleted: bool
+    blocked: bool
+
+    @property
+    def exists(self) -> bool:
+        """Return whether it is somebody who can have badges at all."""
+        return not self.deleted and self.scope != ANONYMOUS
+
+    @property
+    def may_look(self) -> bool:
+        """Return whether the user may act as a user context (S0-23)."""
+        return self.exists and not self.blocked
+
+    @property
+    def may_look_at_others(self) -> bool:
+        """Return whether the user may pass another's `userContextId`."""
+        return self.scope == ADMINISTRATOR
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The users who were found, with the version of the rules in force and the database's clock."""
+
+    version: int
+    now: datetime
+    users: Sequence[KnownUser]
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a user has: when each badge was earned, and how many live activities of each kind."""
+
+    earned_at: Mapping[str, datetime]
+    counts: Mapping[str, int]
+
+
+class BadgePages(Protocol):
+    """What browsing reads, on one connection."""
+
+    def by_uuid(self, uuid: str) -> Found:
+        """Return who has this uuid."""
+
+    def by_id(self, user_id: str) -> Found:
+        """Return who has this id."""
+
+    def catalogue(self, version: int) -> Catalogue:
+        """Return every badge as of this version of the rules, or a later one."""
+
+    def holdings(self, user_id: str) -> Holdings:
+        """Return a user's awards that are not revoked, and their counts."""
+
+    def connected_within(self, user_id: str, periods: Collection[int], now: datetime) -> dict[int, int]:
+        """Count live connections that were established in so many seconds up to `now`, by period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a user is along, for the badges of one page; all of it live (Q-07, Q-08, Q-11)."""
+
+    holdings: Holdings
+    registered_at: datetime | None
+    now: datetime
+    within: Mapping[int, int]
+
+    def present(self, leaf: SocialConnection | SocialEngagement | RegisteredFor) -> int:
+        """Return what a user has of what a criterion asks for: objects, or seconds."""
+        if isinstance(leaf, SocialConnection):
+            if leaf.period is not None:
+                return self.within[leaf.period]
+            return self.holdings.counts.get(Kind.CONNECTED, 0)
+        if isinstance(leaf, SocialEngagement):
+            return self.holdings.counts.get(Kind.POST, 0)
+        if self.registered_at is None:
+            return 0
+        return max(int((self.now - self.registered_at).total_seconds()), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which badges, in which order."""
+
+    status: BadgeStatus | None = None
+    key: BadgeSortKey = BadgeSortKey.CREATED
+    reverse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Which part of them: `count` from the front (after a place), or from the back (before a place)."""
+
+    count: int
+    from_back: bool = False
+    beyond: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of badges, and what lies around it."""
+
+    badges: Sequence[ListedBadge]
+    has_next: bool
+    has_previous: bool
+    total: int
+
+
+def turn_to(row: Row, cut: Cut, *, reverse: bool) -> Page:
+    """Return one page of a row (facts section 3.2).
+
+    A place is compared with, not looked for: it holds for badges that are gone or were renamed since.
+    """
+    low, high = 0, len(row)
+    if cut.beyond is not None:
+        if cut.from_back == reverse:  # what comes later in the row's own order
+            low = bisect_right(row.places, cut.beyond)
+        else:
+            high = bisect_left(row.places, cut.beyond)
+    more = high - low > cut.count
+    if more and cut.from_back == reverse:
+        high = low + cut.count
+    elif more:
+        low = high - cut.count
+    badges = row.badges[low:high]
+    if not badges:
+        return Page((), has_next=False, has_previous=False, total=len(row))
+    if reverse:
+        badges = badges[::-1]
+    given = cut.beyond is not None
+    return Page(
+        badges,
+        has_next=given if cut.from_back else more,
+        has_previous=more if cut.from_back else given,
+        total=len(row),
+    )
+
+
+class Browsing:
+    """One request of one user context: looks at that user's badges, or as an administrator at another's."""
+
+    def __init__(self, pages: BadgePages, viewer: KnownUser, found: Found) -> None:
+        self._pages = pages
+        self._viewer = viewer
+        self._now = found.now
+        self._catalogue = pages.catalogue(found.version)
+        self._users = {viewer.user_id: viewer}
+        self._holdings: dict[str, Holdings] = {}
+
+    @property
+    def viewer(self) -> KnownUser:
+        """Return the user context of the request."""
+        return self._viewer
+
+    def whom(self, user_context_id: str | None) -> KnownUser:
+        """Return the user who is looked at; raises NotAllowed, or WrongArgument where nobody is known.
+
+        Whoever may not look at others is not told whether the other exists.
+        """
+        if user_context_id is None or user_context_id == self._viewer.user_id:
+            return self._viewer
+        if not self._viewer.may_look_at_others:
+            raise NotAllowed("another user's context needs the scope ADMINISTRATOR")
+        if user_context_id not in self._users:
+            known = [user for user in self._pages.by_id(user_context_id).users if user.exists]
+            if not known:
+                raise WrongArgument("userContextId: there is no such user")
+            self._users[user_context_id] = known[0]
+        return self._users[user_context_id]
+
+    def badge(self, user: KnownUser, badge_id: str) -> tuple[ListedBadge, Progress] | None:
+        """Return one badge with the user's progress; None if there is no such badge for this user."""
+        found = self._catalogue.visible(badge_id, self.holdings(user).earned_at)
+        return None if found is None else (found, self._progress(user, [found]))
+
+    def page(self, user: KnownUser, selection: Selection, cut: Cut) -> tuple[Page, Progress]:
+        """Return one page of badges with the user's progress."""
+        row = self._catalogue.row(self.holdings(user).earned_at, selection.status, selection.key)
+        page = turn_to(row, cut, reverse=selection.reverse)
+        return page, self._progress(user, page.badges)
+
+    def holdings(self, user: KnownUser) -> Holdings:
+        """Return what the user has, read once a request."""
+        if user.user_id not in self._holdings:
+            self._holdings[user.user_id] = self._pages.holdings(user.user_id)
+        return self._holdings[user.user_id]
+
+    def _progress(self, user: KnownUser, badges: Iterable[ListedBadge]) -> Progress:
+        periods = {period for badge in badges for period in badge.windows}
+        within = self._pages.connected_within(user.user_id, periods, self._now) if periods else {}
+        return Progress(self.holdings(user), user.registered_at, self._now, within)
+
+
+def browse_as(pages: BadgePages, uuid: str) -> Browsing:
+    """Begin a request of the user context with this uuid; raises NotAllowed unless it is one live user's.
+
+    Somebody who came back under a new id counts; where two live users share a uuid, nobody knows who asks.
+    """
+    found = pages.by_uuid(uuid)
+    existing = [user for user in found.users if user.exists]
+    if len(existing) != 1 or not existing[0].may_look:
+        raise NotAllowed("the user context is unknown, or may not read badges")
+    return Browsing(pages, existing[0], found)

@@ -1,0 +1,173 @@
+"""`POST /graphql`: who asks, what is asked, and the answer (contract.md section 5)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from anyio import to_thread
+from graphql import GraphQLError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from strawberry.types import ExecutionResult
+
+from worker.browsing import NotAllowed
+from worker.errors import TransientError
+from worker.web.access import Access, Role
+from worker.web.graphql.reading import Opening
+from worker.web.graphql.schema import BadgeSchema, is_internal
+
+log = structlog.get_logger(__name__)
+
+LARGEST = 64 * 1024  # bytes of one request
+USER_CONTEXT = "Opigno-Client-UUID"
+_JSON = "application/json"
+_AGAIN = "5"  # seconds until it may be worth asking again
+
+
+class Refusal(Exception):
+    """The request goes no further."""
+
+    def __init__(self, status: HTTPStatus, code: str, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.answer = JSONResponse(
+            {"errors": [{"message": message, "extensions": {"code": code}}]}, status, headers
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One GraphQL request."""
+
+    query: str
+    variables: dict[str, Any] | None
+    operation: str | None
+
+
+class Endpoint:
+    """Answers queries for whoever `access` lets in."""
+
+    def __init__(self, schema: BadgeSchema, access: Access, begin: Opening) -> None:
+        self._schema = schema
+        self._access = access
+        self._begin = begin
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        try:
+            await self._let_in(request.headers)
+            uuid = request.headers.get(USER_CONTEXT, "").strip()
+            if not uuid:
+                raise _forbidden(f"the header {USER_CONTEXT} is missing")
+            asked = _asked(request.headers, await _body(request))
+            return await to_thread.run_sync(self._answer, uuid, asked)
+        except Refusal as refusal:
+            return refusal.answer
+
+    async def _let_in(self, headers: Mapping[str, str]) -> None:
+        try:
+            caller = await self._access.caller_soon(headers.get("authorization"))
+        except TransientError as error:
+            raise _unavailable(error) from error
+        if caller is None or not caller.may(Role.READ):
+            raise Refusal(
+                HTTPStatus.UNAUTHORIZED,
+                "UNAUTHENTICATED",
+                "a valid bearer token with the scope AUTHENTICATED, please",
+                **{"WWW-Authenticate": "Bearer"},
+            )
+
+    def _answer(self, uuid: str, asked: Asked) -> Response:
+        try:
+            with self._begin(uuid) as reader:
+                result = self._schema.execute_sync(
+                    asked.query,
+                    variable_values=asked.variables,
+                    operation_name=asked.operation,
+                    context_value=reader,
+                )
+        except NotAllowed as error:
+            raise _forbidden(str(error)) from error
+        except TransientError as error:
+            raise _unavailable(error) from error
+        return _written(result)
+
+
+def _forbidden(message: str) -> Refusal:
+    return Refusal(HTTPStatus.FORBIDDEN, "FORBIDDEN", message)
+
+
+def _unavailable(error: Exception) -> Refusal:
+    log.warning("graphql.unavailable", reason=str(error))
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE, "UNAVAILABLE", "not now; try again soon", **{"Retry-After": _AGAIN}
+    )
+
+
+def _bad_request(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Refusal:
+    return Refusal(status, "BAD_REQUEST", message)
+
+
+async def _body(request: Request) -> bytes:
+    """Return the body; of what is too large no more is read than it takes to know."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST:
+            raise _bad_request(f"at most {LARGEST} bytes, please", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return bytes(body)
+
+
+def _asked(headers: Mapping[str, str], body: bytes) -> Asked:
+    media_type = headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != _JSON:
+        raise _bad_request(f"a body of the type {_JSON}, please", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _bad_request("the body is not JSON") from None
+    if not isinstance(document, dict) or not isinstance(document.get("query"), str):
+        raise _bad_request("an object with `query`, please")
+    variables, operation = document.get("variables"), document.get("operationName")
+    if not isinstance(variables, dict | None):
+        raise _bad_request("variables: an object, please")
+    if not isinstance(operation, str | None):
+        raise _bad_request("operationName: text, please")
+    return Asked(document["query"], variables, operation or None)
+
+
+def _written(result: ExecutionResult) -> Response:
+    """Write the answer. A wrong argument is HTTP 200; what may not be seen is HTTP 403 and nothing else."""
+    answer: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        answer["errors"] = [_error(each, executed=result.data is not None) for each in result.errors]
+        for error in answer["errors"]:
+            if error["extensions"]["code"] == "FORBIDDEN":
+                raise _forbidden(error["message"])
+        for each in result.errors:
+            if isinstance(each.original_error, TransientError):
+                raise _unavailable(each.original_error)
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, media_type=_JSON)
+
+
+def _error(error: GraphQLError, *, executed: bool) -> dict[str, Any]:
+    """Return an error with a code; nothing is told of what went wrong inside."""
+    if is_internal(error):
+        return {
+            "message": "something went wrong here",
+            "path": error.path,
+            "extensions": {"code": "INTERNAL_SERVER_ERROR"},
+        }
+    told: dict[str, Any] = dict(error.formatted)
+    told["extensions"] = {"code": _code(error, executed=executed), **(error.extensions or {})}
+    return told
+
+
+def _code(error: GraphQLError, *, executed: bool) -> str:
+    del error, executed
+    return "BAD_USER_INPUT"
