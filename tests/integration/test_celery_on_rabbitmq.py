@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from kombu.exceptions import OperationalError
 from structlog.testing import capture_logs
 
 from tests.support.bodies import enrolled, registered
 from tests.support.ground import Ground, badge, definitions, read
 from tests.support.ports import free_port
+from tests.support.rabbitmq import CERTIFICATE
 from tests.support.waiting import wait_until
 from worker.adapters.celery_app import AWARDS, DISPATCH, RULES, make_celery
 from worker.adapters.celery_dispatch import CeleryDispatch
@@ -52,6 +54,22 @@ def dispatch_of(broker_url: str) -> CeleryDispatch:
 def message(rabbitmq_server: RabbitMQ, queue: str) -> Any:
     with rabbitmq_server.channel() as channel:
         return channel.basic_get(queue)
+
+
+def connected(broker_url: str) -> None:
+    with make_celery(lambda: broker_url).connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0)
+
+
+def test_over_tls_the_brokers_certificate_and_name_are_verified(rabbitmq_server: RabbitMQ) -> None:
+    trusted = rabbitmq_server.tls_url(ssl_ca_certs=str(CERTIFICATE))
+
+    connected(trusted)
+
+    with pytest.raises(OperationalError, match="verify failed: self"):
+        connected(rabbitmq_server.tls_url())
+    with pytest.raises(OperationalError, match="mismatch"):
+        connected(trusted.replace("127.0.0.1", "127.1"))
 
 
 def test_a_nudge_is_a_lasting_message_that_the_broker_drops_when_it_is_worth_nothing(
