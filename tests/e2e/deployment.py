@@ -53,10 +53,14 @@ class Deployment:
         self.sandbox_url = ""
         self.env = _environment(database_url, redis_url)
 
-    def start(self, name: str, *args: str) -> Spawned:
-        """Start a process under a name; the first one of each name is `processes[name]` until the next."""
+    def start(self, name: str, *args: str, **settings: object) -> Spawned:
+        """Start a process under a name; the first one of each name is `processes[name]` until the next.
+
+        `settings` are its own, beside those of all.
+        """
         log = self._folder / f"{name}-{len(self.started) + 1}.log"
-        started = self._stack.enter_context(spawn([sys.executable, *args], log, self.env, self._folder))
+        env = self.env | {f"BADGE_WORKER_{key.upper()}": str(value) for key, value in settings.items()}
+        started = self._stack.enter_context(spawn([sys.executable, *args], log, env, self._folder))
         self.started.append(started)
         self.processes[name] = started
         return started

@@ -1,0 +1,163 @@
+"""What can be seen of separate processes from outside: their metrics, and their tasks in Flower."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.conftest import SPAWNED
+from tests.e2e.deployment import ADDRESS_MARK, BEAT, CONSUMER, PATIENCE, SECRET_MARK, WORKER, Deployment
+from tests.e2e.test_processes import definitions, starts
+from tests.support.bodies import event
+from tests.support.scraping import Scrape, scrape
+from tests.support.waiting import wait_until
+from worker.adapters.embedded import free_port, start_valkey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.services import Postgres
+
+KEY = "0123456789abcdef0123456789abcdef"
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Watched:
+    """A deployment of which every process serves metrics, its task worker with a pool of processes."""
+
+    deployment: Deployment
+    urls: dict[str, str]
+    flower: str
+
+    def scrape(self, process: str) -> Scrape:
+        return scrape(self.urls[process])
+
+
+@pytest.fixture(scope="module")
+def everything(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    folder = tmp_path_factory.mktemp("monitoring")
+    with ExitStack() as stack:
+        database_url = stack.enter_context(postgres_server.database())
+        valkey = stack.enter_context(start_valkey(folder / "valkey", persistent=False))
+        made = Deployment(stack, folder, database_url, valkey.url)
+        badges = made.start_sandbox(definitions())
+        made.run("db", "upgrade")
+        made.run("badges", "apply", str(badges), "--yes")
+        commands = {
+            "consumer": CONSUMER,
+            "worker": (*WORKER, "--pool=prefork", "--concurrency=2"),
+            "beat": BEAT,
+            "serve": ("-m", "worker", "serve"),
+        }
+        urls = {}
+        for name, command in commands.items():
+            port = free_port()
+            made.start(name, *command, metrics_port=port, web_port=free_port(), secret_key=KEY)
+            urls[name] = f"http://127.0.0.1:{port}"
+        watched = Watched(made, urls, made.start_flower())
+        for url in (*urls.values(), watched.flower):
+            wait_until(lambda url=url: answers(url), PATIENCE, f"{url} answers")
+        let_things_happen(made)
+        yield watched
+
+
+@pytest.fixture
+def watched(everything: Watched, request: pytest.FixtureRequest) -> Watched:
+    """What every process printed is shown when the test fails."""
+    request.node.stash[SPAWNED] = everything.deployment.started
+    return everything
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=5).status_code < httpx.codes.INTERNAL_SERVER_ERROR
+    except httpx.TransportError:
+        return False
+
+
+def let_things_happen(deployment: Deployment) -> None:
+    """One call fails and is made again; one event is of a type that nobody knows, one is none."""
+    fault = {"fault": "error_before", "path": "/v2/badgeclasses/", "method": "POST", "times": 1}
+    httpx.post(f"{deployment.sandbox_url}/sandbox/faults", json=[fault]).raise_for_status()
+    now = datetime.now(UTC)
+    deployment.publish(b"no event", event("coffee.drunk", now, user_id="ada"), *starts("ada"))
+    deployment.awaited_assertion("ada")
+    wait_until(lambda: deployment.states("ada") == ["issued"], PATIENCE, "an award issued")
+
+
+def test_the_consumer_says_what_became_of_events(watched: Watched) -> None:
+    found = watched.scrape("consumer")
+
+    assert found.sum("events_total", outcome="taken") == 2
+    assert found.one("events_total", type="unknown", outcome="ignored") == 1
+    assert found.one("events_total", outcome="refused") == 1
+    assert found.one("awards_decided_total") == 1
+    assert found.one("batch_events_sum") == 4
+    assert found.one("batch_seconds_count") >= 1
+
+
+def test_the_parent_counts_every_call_of_its_children_once(watched: Watched) -> None:
+    calls = httpx.get(f"{watched.deployment.sandbox_url}/sandbox/calls", timeout=10).json()
+
+    found = watched.scrape("worker")
+
+    assert found.sum("provider_calls_total") == len(calls)
+    assert found.one("provider_calls_total", operation="POST badgeclasses/assertions", outcome="failed") == 1
+    assert found.one("provider_calls_total", operation="POST badgeclasses/assertions", outcome="done") == 1
+    assert found.one("provider_call_seconds_count", issuer="academy") == len(calls)
+    assert found.sum("tasks_total", task="awards.dispatch", outcome="success") > 0
+
+
+def test_what_a_dead_child_counted_stays(watched: Watched) -> None:
+    before = watched.scrape("worker")
+    parent = watched.deployment.processes["worker"].pid
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    for body in starts("grace"):
+        watched.deployment.publish(body)
+    watched.deployment.awaited_assertion("grace")
+
+    wait_until(
+        lambda: (
+            watched.scrape("worker").sum("provider_calls_total", outcome="done")
+            > before.sum("provider_calls_total", outcome="done")
+        ),
+        PATIENCE,
+        "one more call",
+    )
+    after = watched.scrape("worker")
+    assert after.one("provider_calls_total", outcome="failed") == 1
+
+
+def test_beat_and_the_web_application_say_how_things_stand(watched: Watched) -> None:
+    for process in ("beat", "serve"):
+        found = watched.scrape(process)
+        assert found.one("awards", state="issued") >= 1
+        assert found.one("awards", state="failed") == 0
+        assert found.one("dead_letters") == 1
+        assert found.one("queue_lag_messages") == 0
+        assert found.one("queue_lag_seconds") == 0
+        assert 0 < found.one("permits_left", issuer="academy") <= 1000
+        assert found.one("rules_version") == 1
+        assert found.one("badge_last_earned_timestamp_seconds", badge="starter") > found.one(
+            "badge_created_timestamp_seconds", badge="starter"
+        )
+        assert found.sum("scrape_error") == 0
+        assert abs(found.one("beat_last_tick_timestamp_seconds") - datetime.now(UTC).timestamp()) < 60
+
+
+def test_nobody_is_told_addresses_or_secrets(watched: Watched) -> None:
+    told = [httpx.get(f"{url}/metrics", timeout=20).text for url in watched.urls.values()]
+
+    assert not [text for text in told if ADDRESS_MARK in text or SECRET_MARK in text]
