@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from worker.bootstrap import Services
 from worker.errors import TransientError
-from worker.web import health, intake, metrics
+from worker.web import graphql, health, intake, metrics
 from worker.web.answers import on_http_exception, on_transient
 from worker.web.guard import Guard
 
@@ -31,7 +31,12 @@ def application(services: Services) -> Starlette:
 
 
 def _routes(services: Services) -> list[BaseRoute]:
-    return [*health.routes(services), *metrics.routes(services), *intake.routes(services)]
+    return [
+        *health.routes(services),
+        *metrics.routes(services),
+        *intake.routes(services),
+        *graphql.routes(services),
+    ]
 
 
 @asynccontextmanager
