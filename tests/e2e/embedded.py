@@ -122,6 +122,7 @@ WORDS = {
     "consumer": "consume",
     "worker": "--without-gossip",
     "beat": "beat",
+    "web": "serve",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -136,11 +137,25 @@ class TestRunning:
         assert variables["BADGE_WORKER_EVENTS_URL"] in printed
         assert f"{urls['sandbox']}/sandbox/assertions" in printed
         assert urls["events"] == variables["BADGE_WORKER_EVENTS_URL"]
+        assert f"{urls['web']} " in printed
+        assert up.described()["token"] in printed
 
     def test_nobody_else_can_read_what_it_keeps(self, up: Up) -> None:
         assert up.run_file.stat().st_mode & 0o777 == 0o600
         assert (up.run_file.parent / "secret.key").stat().st_mode & 0o777 == 0o600
+        assert (up.run_file.parent / "token").stat().st_mode & 0o777 == 0o600
         assert up.run_file.parent.stat().st_mode & 0o777 == 0o700
+
+    def test_its_token_opens_the_web_and_what_comes_in_there_earns_badges(self, up: Up) -> None:
+        url, token = up.described()["urls"]["web"], up.described()["token"]
+        events = [json.loads(event) for event in starts("over-http")]
+
+        ready = httpx.get(f"{url}/readyz")
+        answer = httpx.post(f"{url}/events", json=events, headers={"Authorization": f"Bearer {token}"})
+        without = httpx.post(f"{url}/events", json=events)
+
+        assert (ready.status_code, answer.status_code, without.status_code) == (200, 202, 401)
+        wait_until(lambda: up.holds("over-http"), PATIENCE, "the badge that they earned")
 
     @pytest.mark.parametrize("part", WORDS)
     def test_a_part_that_is_killed_is_started_again(self, up: Up, part: str) -> None:

@@ -1,4 +1,4 @@
-"""The embedded whole: a Valkey, the sandbox, a consumer, a task worker and beat, as our child processes.
+"""The embedded whole: Valkey, sandbox, consumer, task worker, beat and web, as our child processes.
 
 None of them can outlive us, whatever ends us: each is tied to this process by the kernel.
 """
@@ -6,6 +6,7 @@ None of them can outlive us, whatever ends us: each is tied to this process by t
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -18,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -37,11 +38,15 @@ from worker.settings import PREFIX, load_settings
 log = structlog.get_logger(__name__)
 
 HOST = "127.0.0.1"
-START_TIMEOUT = 30.0  # seconds for the sandbox to answer
+START_TIMEOUT = 30.0  # seconds for the sandbox to answer, and for the web to listen
 STOP_TIMEOUT = 6.0  # seconds for all parts together to finish what they have in hand
 LOCK_TIMEOUT = 1.0  # seconds; other commands look at the lock for an instant
 RUN_FILE = "run.json"
 KEY_FILE = "secret.key"  # what SECRET_KEY is, from one run to the next
+TOKEN_FILE = "token"  # noqa: S105 # a file's name: the token that opens the web's doors, from one run to the next
+TOKEN_NAME = "development"  # noqa: S105 # whose it is, in logs
+
+_WEB_TRIES = 3  # free ports that are tried: another program may be quicker than we
 
 _WORKER = (
     "-q",
@@ -61,14 +66,18 @@ class Whole:
     """The embedded whole in one folder; a context manager.
 
     `persistent` keeps the broker's data, so that everything is there again after a stop. `passed_on` are
-    further settings of the parts, without the prefix.
+    further settings of the parts, without the prefix. `web_port` is where the web application listens, or at
+    another port if somebody else does so there; without one there is none.
     """
 
     folder: Path
     badges_file: Path
     persistent: bool
     passed_on: dict[str, str] = field(default_factory=dict)
+    web_port: int | None = None
     services: Services = field(init=False)
+    web_url: str = field(init=False, default="")
+    token: str = field(init=False, default="")
     sandbox_url: str = field(init=False)
     variables: dict[str, str] = field(init=False)
     _valkey: RunningServer = field(init=False)
@@ -109,7 +118,9 @@ class Whole:
         port = _sandbox_port(self.folder)
         self.sandbox_url = f"http://{HOST}:{port}"
         self.variables = _variables(self.folder, self._valkey.url, definitions)
-        self.variables["SECRET_KEY"] = self.passed_on.get("SECRET_KEY") or _secret_key(self.folder / KEY_FILE)
+        self.variables["SECRET_KEY"] = self.passed_on.get("SECRET_KEY") or _kept_secret(
+            self.folder / KEY_FILE
+        )
         settings = {PREFIX + name: value for name, value in self.variables.items()}
         self.services = Services(load_settings(settings, self.folder))
         self._add("sandbox", sys.executable, "-m", "worker", "sandbox", *self._sandbox_options(port))
@@ -119,26 +130,52 @@ class Whole:
         self._add("consumer", sys.executable, "-m", "worker", "consume")
         self._add("worker", sys.executable, "-m", "celery", *_WORKER)
         self._add("beat", sys.executable, "-m", "celery", *_BEAT)
+        if self.web_port is not None:
+            self._start_web(self.web_port)
         self._write_run_file(run_file)
+
+    def _start_web(self, port: int) -> None:
+        """Start the web application at this port, or at a free one if somebody else has it."""
+        self.token = _kept_secret(self.folder / TOKEN_FILE)
+        ours = f"{TOKEN_NAME}:publish+read+admin:{hashlib.sha256(self.token.encode()).hexdigest()}"
+        tokens = ",".join(filter(None, [self.passed_on.get("API_TOKENS"), ours]))
+        tries = [port, *(free_port() for _ in range(_WEB_TRIES))]
+        for number in tries:
+            if not _is_free(number):
+                log.warning("web.moves", taken=number)
+                continue
+            self.web_url = f"http://{HOST}:{number}"
+            settings = {"WEB_HOST": HOST, "WEB_PORT": str(number), "API_TOKENS": tokens}
+            part = self._add("web", sys.executable, "-m", "worker", "serve", settings=settings)
+            if _listens(part, self.web_url):
+                return
+            if _is_free(number):  # that was not what kept it
+                raise BadgeWorkerError(f"the web application does not come up: {part.last_words()}")
+            self._parts.remove(part)
+        raise BadgeWorkerError("the web application finds no port to listen at")
 
     def _sandbox_options(self, port: int) -> list[str]:
         data = ["--data", str(self.folder / "sandbox.db")]
         return ["--port", str(port), "--badges", str(self.badges_file.resolve()), *data]
 
-    def _add(self, name: str, *command: str) -> None:
+    def _add(self, name: str, *command: str, settings: dict[str, str] | None = None) -> Part:
         env = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
-        env |= {PREFIX + key: value for key, value in (self.passed_on | self.variables).items()}
+        passed_on = self.passed_on | self.variables | (settings or {})
+        env |= {PREFIX + key: value for key, value in passed_on.items()}
         part = Part(name, list(command), env, self.folder)
         part.start()
         self._parts.append(part)
+        return part
 
     def _write_run_file(self, path: Path) -> None:
         """Tell other commands in this folder where everything is. Nobody else may read it."""
-        described = {
+        described: dict[str, Any] = {
             "pid": os.getpid(),
             "variables": {PREFIX + name: value for name, value in self.variables.items()},
             "urls": {"sandbox": self.sandbox_url, "events": self.variables["EVENTS_URL"]},
         }
+        if self.web_url:
+            described |= {"token": self.token, "urls": described["urls"] | {"web": self.web_url}}
         _write_for_us_alone(path, json.dumps(described, indent=1))
 
     def _restart_valkey(self) -> None:
@@ -177,8 +214,11 @@ def _write_for_us_alone(path: Path, text: str) -> None:
     unfinished.rename(path)
 
 
-def _secret_key(path: Path) -> str:
-    """Return the key that was made at the first start: by another, forgotten people would be strangers."""
+def _kept_secret(path: Path) -> str:
+    """Return what was made at the first start.
+
+    By another key forgotten people would be strangers, and another token would have to be passed on again.
+    """
     if not path.exists():
         _write_for_us_alone(path, secrets.token_hex(32))
     return path.read_text().strip()
@@ -267,6 +307,21 @@ def _await_answer(url: str, part: Part) -> None:
 
     if not wait_for(answers, START_TIMEOUT, lambda: part.is_running):
         raise BadgeWorkerError(f"the sandbox does not come up: {part.last_words()}")
+
+
+def _listens(part: Part, url: str) -> bool:
+    """Wait until a part of this name says in its log that it listens there; somebody else may, instead."""
+    begun = part.log_file.stat().st_size
+
+    def said() -> bool:
+        with part.log_file.open("rb") as log_file:
+            log_file.seek(begun)
+            return f"{url}\n".encode() in log_file.read()
+
+    if wait_for(said, START_TIMEOUT, lambda: part.is_running):
+        return True
+    part.stop(STOP_TIMEOUT)
+    return False
 
 
 def wait_for(

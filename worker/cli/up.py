@@ -15,7 +15,10 @@ from worker.logs import configure_logging
 from worker.settings import HOME, PREFIX, Settings, load_settings
 
 # What holds for the parts too. Where things are is the whole's own affair.
-_PASSED_ON = ("batch_size", "batch_wait", "time_zone", "log_format", "log_level")
+_PASSED_ON = (
+    *("batch_size", "batch_wait", "time_zone", "log_format", "log_level", "secret_key", "graphql_explorer"),
+    *("api_tokens", "api_jwks_url", "api_jwt_issuer", "api_jwt_audience", "opigno_webhook_secret"),
+)
 _LOOK_AFTER = 0.2  # seconds between two looks at the parts
 
 
@@ -23,12 +26,11 @@ def up(badges: Path | None = None) -> NoReturn:
     """Run the embedded whole until a signal; `badges` is the badges file, else the one that is set."""
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
-    passed_on = {
-        name.upper(): str(getattr(settings, name)) for name in _PASSED_ON if name in settings.model_fields_set
-    }
-    if settings.key:
-        passed_on["SECRET_KEY"] = settings.key
-    with Whole(HOME, badges or settings.badges_file, persistent=True, passed_on=passed_on) as whole:
+    given = [name for name in _PASSED_ON if name in settings.model_fields_set]
+    passed_on = {"GRAPHQL_EXPLORER": "true"}
+    passed_on |= {name.upper(): str(_text(getattr(settings, name))) for name in given}
+    file, port = badges or settings.badges_file, settings.web_port
+    with Whole(HOME, file, persistent=True, passed_on=passed_on, web_port=port) as whole:
         _say_where(whole)
         _say_what_wins(whole, load_settings())
         while True:
@@ -40,6 +42,8 @@ def _say_where(whole: Whole) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print("[bold]badge-worker is up.[/bold] Ctrl-C ends it; its data stays in .badge-worker/")
     console.print(f"  events     {whole.variables['EVENTS_URL']}")
+    console.print(f"  web        {whole.web_url} (/graphql, /admin, /events)")
+    console.print(f"  token      {whole.token}")
     console.print(f"  assertions {whole.sandbox_url}/sandbox/assertions")
     console.print(f"  calls      {whole.sandbox_url}/sandbox/calls")
     console.print("  logs       .badge-worker/*.log")
