@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-FROM python:3.12-slim AS build
+FROM python:3.12.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/venv
 WORKDIR /src
@@ -13,7 +13,7 @@ COPY examples/events.jsonl examples/expected.json examples/
 COPY config/badges.yaml config/
 RUN /opt/venv/bin/pip install --no-deps .
 
-FROM python:3.12-slim
+FROM python:3.12.11-slim-bookworm
 RUN groupadd --gid 10001 badge && \
     useradd --uid 10001 --gid badge --no-create-home --home-dir /tmp --shell /usr/sbin/nologin badge
 COPY --from=build /opt/venv /opt/venv

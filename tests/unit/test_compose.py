@@ -4,27 +4,43 @@ from __future__ import annotations
 
 import re
 import shlex
+import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import typer.main
 import yaml
+from celery.bin.celery import celery
+from flower.urls import handlers  # type: ignore[import-untyped] # Flower has no types
+from tornado.options import options as flower_options
+from tornado.routing import URLSpec
 
+from worker.adapters.queues import open_queue
+from worker.cli.application import app
 from worker.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+COMPOSE_FILE = ROOT / "docker-compose.yml"
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text("utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = ["migrate", "consumer", "worker", "beat", "flower"]
+OURS = ["migrate", "consumer", "consumer-rabbitmq", "worker", "beat", "web", "flower"]
+PROGRESSING = [name for name in OURS if name not in {"migrate", "flower"}]
 LASTING = [name for name in SERVICES if name != "migrate"]
+METRICS_PORT = "9100"
 
-# The commands that a deployment may use, and the variables that exist.
-COMMANDS = {"consume", "publish", "badges apply", "doctor", "db upgrade"}
-CELERY_COMMANDS = {"worker", "beat", "flower"}
 VARIABLES = {name.upper() for name in Settings.model_fields if name != "issuer"}
 CREDENTIALS = {"USERNAME", "PASSWORD", "TOKEN", "REFRESH_TOKEN", "CLIENT_ID", "CLIENT_SECRET"}
 ISSUER = rf"ISSUER_[A-Z0-9_]+?_({'|'.join(sorted(CREDENTIALS))})"
-EXAMPLES = {"database_url": "postgresql+psycopg://badge_worker:secret@postgres:5432/badge_worker"}
+EXAMPLES = {
+    "database_url": "postgresql+psycopg://badge_worker:secret@postgres:5432/badge_worker",
+    "secret_key": "0123456789abcdef",
+    "api_tokens": f"lms:publish:{'0' * 64}",
+    "rabbitmq_events_url": "amqp://badge_worker:secret@rabbitmq:5672/%2F?queue=badge-events",
+}
 
 
 def environment_of(service: str, secrets: Path) -> dict[str, str]:
@@ -46,12 +62,42 @@ def shell_words(service: str) -> list[str]:
     return command
 
 
-def commands_of(service: str) -> set[str]:
-    """Return which of our commands a service runs."""
+def typed(service: str) -> list[list[str]]:
+    """Return the words behind each `badge-worker` and each `celery -A worker.app` of a service."""
     words = " ".join(shell_words(service))
-    ours = {command for command in COMMANDS if re.search(rf"badge-worker {command}\b", words)}
-    theirs = re.findall(r"celery -A worker\.app (\w+)", words)
-    return ours | {f"celery {command}" for command in theirs}
+    return [
+        [program, *rest.split()]
+        for program, rest in re.findall(r"(badge-worker|celery -A worker\.app) ([^&|;]+)", words)
+    ]
+
+
+def commands_of(service: str) -> set[str]:
+    """Return which commands of ours and of Celery's a service runs; fails where one does not exist."""
+    return {
+        our_command(rest) if program == "badge-worker" else celery_command(rest)
+        for program, *rest in typed(service)
+    }
+
+
+def our_command(words: list[str]) -> str:
+    """Find a command by its words, with its options."""
+    command: Any = typer.main.get_command(app)
+    path: list[str] = []
+    while hasattr(command, "commands"):
+        path.append(words[len(path)])
+        command = command.commands[path[-1]]
+    options = {name for each in command.params for name in each.opts}
+    assert {word for word in words if word.startswith("--")} <= options
+    return " ".join(path)
+
+
+def celery_command(words: list[str]) -> str:
+    """Find a command of Celery's, with its options; Flower's are Tornado's."""
+    command = celery.commands[words[0]]
+    options = {name for each in command.params for name in each.opts}
+    options |= {f"--{name}" for name in flower_options.as_dict()} if words[0] == "flower" else set()
+    assert {word.split("=")[0] for word in words if word.startswith("--")} <= options
+    return f"celery {words[0]}"
 
 
 @pytest.mark.parametrize(
@@ -59,8 +105,10 @@ def commands_of(service: str) -> set[str]:
     [
         ("migrate", {"db upgrade", "badges apply"}),
         ("consumer", {"consume"}),
+        ("consumer-rabbitmq", {"consume"}),
         ("worker", {"celery worker"}),
         ("beat", {"celery beat"}),
+        ("web", {"serve"}),
         ("flower", {"celery flower"}),
     ],
 )
@@ -88,8 +136,14 @@ def test_every_variable_of_ours_is_a_setting(service: str, tmp_path: Path) -> No
 def test_the_settings_of_a_service_can_be_read(service: str, tmp_path: Path) -> None:
     settings = load_settings(environment_of(service, tmp_path), tmp_path)
 
+    events = settings.required("events_url")
     assert settings.required("broker_url") == "redis://redis:6379/1"
-    assert settings.required("events_url") == "redis://redis:6379/0?stream=badge-events"
+    assert events == (
+        EXAMPLES["rabbitmq_events_url"]
+        if service == "consumer-rabbitmq"
+        else "redis://redis:6379/0?stream=badge-events"
+    )
+    open_queue(events)
 
 
 def test_the_task_worker_alone_has_the_credentials(tmp_path: Path) -> None:
@@ -100,7 +154,7 @@ def test_the_task_worker_alone_has_the_credentials(tmp_path: Path) -> None:
     assert [name for name in OURS if settings[name].issuer] == ["worker"]
 
 
-@pytest.mark.parametrize("service", ["migrate", "consumer", "worker", "beat"])
+@pytest.mark.parametrize("service", ["migrate", *PROGRESSING])
 def test_what_needs_the_database_has_it(service: str, tmp_path: Path) -> None:
     settings = load_settings(environment_of(service, tmp_path), tmp_path)
 
@@ -112,8 +166,10 @@ def test_secrets_come_from_files_alone(service: str) -> None:
     environment = SERVICES[service].get("environment", {})
     files = {Path(path).name for name, path in environment.items() if name.endswith("_FILE")}
     read = set(re.findall(r"/run/secrets/(\w+)", " ".join(SERVICES[service].get("command", []))))
+    given = SERVICES[service].get("secrets", [])
 
-    assert files | read == set(SERVICES[service].get("secrets", []))
+    # One that is mounted elsewhere is a file that the container's program reads by itself.
+    assert files | read == {name for name in given if isinstance(name, str)}
     assert all(
         path == f"/run/secrets/{Path(path).name}"
         for name, path in environment.items()
@@ -126,7 +182,11 @@ def test_secrets_come_from_files_alone(service: str) -> None:
 
 
 def test_every_secret_is_declared_and_kept_out_of_version_control_and_image() -> None:
-    used = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
+    used = {
+        secret if isinstance(secret, str) else secret["source"]
+        for service in SERVICES.values()
+        for secret in service.get("secrets", [])
+    }
     ignored = (ROOT / "config" / "secrets" / ".gitignore").read_text("utf-8").splitlines()
 
     assert used == set(COMPOSE["secrets"])
@@ -142,7 +202,7 @@ def test_nothing_is_published_beyond_this_machine() -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-@pytest.mark.parametrize("service", ["postgres", "redis"])
+@pytest.mark.parametrize("service", ["postgres", "redis", "rabbitmq"])
 def test_the_stores_are_reached_from_inside_alone(service: str) -> None:
     assert SERVICES[service]["networks"] == ["inside"]
     assert COMPOSE["networks"]["inside"] == {"internal": True}
@@ -170,10 +230,11 @@ def test_the_migration_runs_once() -> None:
     assert SERVICES["migrate"]["restart"] == "no"
 
 
-@pytest.mark.parametrize("service", ["consumer", "worker", "beat"])
+@pytest.mark.parametrize("service", PROGRESSING)
 def test_nothing_of_ours_starts_before_the_migration_is_done(service: str) -> None:
     conditions = {name: after["condition"] for name, after in SERVICES[service]["depends_on"].items()}
 
+    assert conditions.pop("rabbitmq", "service_healthy") == "service_healthy"
     assert conditions == {
         "postgres": "service_healthy",
         "redis": "service_healthy",
@@ -181,16 +242,133 @@ def test_nothing_of_ours_starts_before_the_migration_is_done(service: str) -> No
     }
 
 
-def test_whoever_is_waited_for_says_when_it_is_healthy() -> None:
-    waited_for = {
-        name
-        for service in SERVICES.values()
-        for name, after in service.get("depends_on", {}).items()
-        if after["condition"] == "service_healthy"
-    }
+@pytest.mark.parametrize("service", LASTING)
+def test_whatever_lasts_says_whether_it_is_healthy(service: str) -> None:
+    check = SERVICES[service]["healthcheck"]
 
-    assert waited_for == {"postgres", "redis"}
-    assert all("test" in SERVICES[name]["healthcheck"] for name in waited_for)
+    assert check["test"][0] in {"CMD", "CMD-SHELL"}
+    assert all(re.fullmatch(r"\d+s", check[name]) for name in ("interval", "timeout", "start_period"))
+    assert check["retries"] >= 3
+
+
+@pytest.mark.parametrize("service", PROGRESSING)
+def test_the_health_of_ours_is_that_they_make_progress(service: str) -> None:
+    program, *words = SERVICES[service]["healthcheck"]["test"][1:]
+
+    assert program == "badge-worker"
+    assert our_command(words) == "healthcheck"
+
+
+def test_flowers_health_check_is_python_that_asks_flower() -> None:
+    *_, program, option, code = SERVICES["flower"]["healthcheck"]["test"]
+    (url,) = re.findall(r"http://[^']+", code)
+    doors = [re.compile(each.matcher.regex.pattern) for each in flower_doors()]
+
+    compile(code, "the health check", "exec")
+    assert [program, option] == ["python", "-c"]
+    assert urlsplit(url).port == published("flower")
+    assert any(door.fullmatch(urlsplit(url).path) for door in doors)
+
+
+def flower_doors() -> list[Any]:
+    return [URLSpec(*each) if isinstance(each, tuple) else each for each in handlers]
+
+
+def published(service: str) -> int:
+    """Return the one port that a service publishes; it is the same on both sides."""
+    (port,) = SERVICES[service]["ports"]
+    address, outside, inside = port.split(":")
+    assert (address, outside) == ("127.0.0.1", inside)
+    return int(inside)
+
+
+def test_the_ports_are_those_that_the_processes_listen_on(tmp_path: Path) -> None:
+    settings = load_settings(environment_of("web", tmp_path), tmp_path)
+    checks = {name: " ".join(SERVICES[name]["healthcheck"]["test"]) for name in ("prometheus", "grafana")}
+
+    assert published("web") == settings.web_port == Settings().web_port
+    assert settings.web_host == "0.0.0.0"  # noqa: S104 # a container's
+    assert f"--port={published('flower')}" in shell_words("flower")
+    assert published("prometheus") == 9090
+    assert published("grafana") == 3000
+    assert all(f"127.0.0.1:{published(name)}/" in check for name, check in checks.items())
+
+
+@pytest.mark.parametrize("service", PROGRESSING)
+def test_every_process_serves_its_metrics(service: str) -> None:
+    assert SERVICES[service]["environment"]["BADGE_WORKER_METRICS_PORT"] == METRICS_PORT
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_mounted_is_there_and_anybody_can_read_it(service: str) -> None:
+    volumes = [volume.split(":") for volume in SERVICES[service].get("volumes", [])]
+    named = {source for source, *_ in volumes if not source.startswith("./")}
+    mounted = {source: options for source, _, *options in volumes if source.startswith("./")}
+
+    assert named <= set(COMPOSE["volumes"])
+    assert all(options == ["ro"] for options in mounted.values())
+    for source in mounted:
+        path = ROOT / source
+        for each in (path, *path.rglob("*")):
+            assert each.stat().st_mode & stat.S_IROTH, each
+            assert not each.is_dir() or each.stat().st_mode & stat.S_IXOTH, each
+
+
+def test_every_volume_is_used() -> None:
+    used = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
+
+    assert set(COMPOSE["volumes"]) <= used
+
+
+def test_prometheus_reads_what_is_mounted_for_it() -> None:
+    mounted = {volume.split(":")[1] for volume in SERVICES["prometheus"]["volumes"]}
+    (file,) = re.findall(r"--config\.file=(\S+)", " ".join(SERVICES["prometheus"]["command"]))
+    rules = yaml.safe_load((ROOT / "config" / Path(file).name).read_text("utf-8"))["rule_files"]
+
+    assert file in mounted
+    assert {str(Path(file).parent / rule) for rule in rules} <= mounted
+
+
+def test_prometheus_asks_every_process_that_serves_metrics() -> None:
+    configuration = yaml.safe_load((ROOT / "config" / "prometheus.yml").read_text("utf-8"))
+    asked = [
+        (name, str(each["port"]))
+        for job in configuration["scrape_configs"]
+        for each in job["dns_sd_configs"]
+        for name in each["names"]
+    ]
+
+    found_as_consumer = SERVICES["consumer-rabbitmq"]["networks"]["inside"]["aliases"]
+
+    assert found_as_consumer == ["consumer"]
+    assert sorted([*asked, ("consumer-rabbitmq", METRICS_PORT)]) == sorted(
+        (name, METRICS_PORT) for name in PROGRESSING
+    )
+
+
+def test_rabbitmq_is_there_for_who_asks_for_it() -> None:
+    asked = {name for name, service in SERVICES.items() if service.get("profiles")}
+    needed = {name for name, service in SERVICES.items() if "rabbitmq" in service.get("depends_on", {})}
+
+    assert asked == {"rabbitmq", "consumer-rabbitmq"}
+    assert needed == {"consumer-rabbitmq"}
+
+
+def test_images_of_others_are_pinned() -> None:
+    images = {name: SERVICES[name]["image"] for name in SERVICES if name not in OURS}
+
+    assert [image for image in images.values() if not re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?$", image)] == []
+
+
+def test_the_file_is_as_the_compose_specification_says() -> None:
+    checked = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE_FILE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_redis_writes_to_disk_and_evicts_nothing() -> None:
@@ -279,7 +457,9 @@ def test_the_image_is_built_in_two_stages_and_runs_as_nobody_special() -> None:
     stages = [line for line in dockerfile() if line.startswith("FROM")]
     users = [line for line in dockerfile() if line.startswith("USER")]
 
-    assert stages == ["FROM python:3.12-slim AS build", "FROM python:3.12-slim"]
+    first, second = stages
+    assert first == f"{second} AS build"
+    assert re.fullmatch(r"FROM python:3\.\d+\.\d+-slim-\w+", second)
     assert users == ["USER 10001:10001"]
 
 
