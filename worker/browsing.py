@@ -19,6 +19,7 @@ from worker.users import ANONYMOUS
 
 ADMINISTRATOR = "ADMINISTRATOR"  # the scope of a user who may look at others (facts section 3.1)
 MOST = 100  # badges of one page
+_NOBODY = "the user context is unknown, or may not read badges"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -290,7 +291,8 @@ class Browsing:
         if not self._viewer.may_look_at_others:
             raise NotAllowed("another user's context needs the scope ADMINISTRATOR")
         if user_context_id not in self._users:
-            known = [user for user in self._pages.by_id(user_context_id).users if user.exists]
+            found = self._pages.by_id(user_context_id).users if _can_be_kept(user_context_id) else ()
+            known = [user for user in found if user.exists]
             if not known:
                 raise WrongArgument("userContextId: there is no such user")
             self._users[user_context_id] = known[0]
@@ -324,8 +326,15 @@ def browse_as(pages: BadgePages, uuid: str) -> Browsing:
 
     Somebody who came back under a new id counts; where two live users share a uuid, nobody knows who asks.
     """
+    if not _can_be_kept(uuid):
+        raise NotAllowed(_NOBODY)
     found = pages.by_uuid(uuid)
     existing = [user for user in found.users if user.exists]
     if len(existing) != 1 or not existing[0].may_look:
-        raise NotAllowed("the user context is unknown, or may not read badges")
+        raise NotAllowed(_NOBODY)
     return Browsing(pages, existing[0], found)
+
+
+def _can_be_kept(text: str) -> bool:
+    """Return whether a database could hold this text: what cannot is nobody's."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -53,12 +53,13 @@ class Site:
         self, query: str, uuid: str | None = None, token: str | None = TOKEN, **variables: Any
     ) -> httpx.Response:
         """Post a query."""
-        headers = {}
+        headers = {"Content-Type": "application/json"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         if uuid is not None:
             headers["Opigno-Client-UUID"] = uuid
-        return self.client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+        content = json.dumps({"query": query, "variables": variables})
+        return self.client.post("/graphql", content=content, headers=headers)
 
     def ask(self, query: str, uuid: str, **variables: Any) -> dict[str, Any]:
         """Return the data of an answer that has no errors."""

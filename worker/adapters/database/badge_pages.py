@@ -7,11 +7,12 @@ whenever the rules have changed. Nothing is asked per badge.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Executable, select
 
 from worker.adapters.database import engine
 from worker.adapters.database.arrays import BIGINT, INSTANT, Rows
@@ -88,7 +89,7 @@ class BadgePages:
     def _users(self, column: str, wanted: str) -> Found:
         now = "clock_timestamp()" if self._dialect.name != "sqlite" else "NULL"
         sql = returning_instants(_USER.format(now=now, column=column), "now", "registered_at", "deleted_at")
-        rows = self._connection.execute(sql, {"wanted": wanted}).all()
+        rows = self._rows(sql, {"wanted": wanted})
         users = [
             KnownUser(
                 row.user_id, row.scope, row.registered_at, row.deleted_at is not None, bool(row.blocked)
@@ -102,10 +103,15 @@ class BadgePages:
         """Return every badge as of this version of the rules, or a later one."""
         return self._shelf.catalogue(self._connection, version)
 
+    def _rows(self, sql: Executable, parameters: dict[str, Any]) -> Sequence[Any]:
+        """Read; what goes wrong is told apart here, since the query's execution would keep it to itself."""
+        with engine.translated():
+            return self._connection.execute(sql, parameters).all()
+
     def holdings(self, user_id: str) -> Holdings:
         """Return a user's awards that are not revoked, and their counts."""
         parameters = {"user_id": user_id, "revoked": AwardState.REVOKED.value}
-        rows = self._connection.execute(returning_instants(_HOLDINGS, "at"), parameters).all()
+        rows = self._rows(returning_instants(_HOLDINGS, "at"), parameters)
         earned_at = {name: at for name, at, _ in rows if at is not None}
         return Holdings(earned_at, {name: value for name, at, value in rows if at is None})
 
@@ -114,7 +120,7 @@ class BadgePages:
         spans = [(period, now - timedelta(seconds=period), now) for period in sorted(periods)]
         sql = returning_instants(_WITHIN.format(spans=_SPANS.source(self._dialect)))
         parameters = _SPANS.bind(self._dialect, spans) | {"user_id": user_id}
-        return {period: value for period, value in self._connection.execute(sql, parameters).all()}  # noqa: C416 # a row is no pair to mypy
+        return {period: value for period, value in self._rows(sql, parameters)}
 
 
 def _read(connection: Connection, version: int) -> Catalogue:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 from anyio import to_thread
-from graphql import GraphQLError
+from graphql import ArgumentNode, GraphQLError, GraphQLSyntaxError, ValueNode, VariableDefinitionNode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionResult
 
 from worker.browsing import NotAllowed
 from worker.errors import TransientError
 from worker.web.access import Access, Role
+from worker.web.graphql import types
 from worker.web.graphql.reading import Opening
-from worker.web.graphql.schema import BadgeSchema, is_internal
+from worker.web.graphql.schema import FORBIDDEN, BadgeSchema, is_internal
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +92,8 @@ class Endpoint:
                     operation_name=asked.operation,
                     context_value=reader,
                 )
+        except CannotGetOperationTypeError:
+            raise _bad_request("the query has no such operation") from None
         except NotAllowed as error:
             raise _forbidden(str(error)) from error
         except TransientError as error:
@@ -98,7 +102,7 @@ class Endpoint:
 
 
 def _forbidden(message: str) -> Refusal:
-    return Refusal(HTTPStatus.FORBIDDEN, "FORBIDDEN", message)
+    return Refusal(HTTPStatus.FORBIDDEN, FORBIDDEN, message)
 
 
 def _unavailable(error: Exception) -> Refusal:
@@ -130,44 +134,47 @@ def _asked(headers: Mapping[str, str], body: bytes) -> Asked:
         document = json.loads(body)
     except (ValueError, RecursionError):
         raise _bad_request("the body is not JSON") from None
-    if not isinstance(document, dict) or not isinstance(document.get("query"), str):
+    if not isinstance(document, dict) or not isinstance(query := document.get("query"), str) or not query:
         raise _bad_request("an object with `query`, please")
     variables, operation = document.get("variables"), document.get("operationName")
     if not isinstance(variables, dict | None):
         raise _bad_request("variables: an object, please")
     if not isinstance(operation, str | None):
         raise _bad_request("operationName: text, please")
-    return Asked(document["query"], variables, operation or None)
+    return Asked(query, variables, operation or None)
 
 
 def _written(result: ExecutionResult) -> Response:
     """Write the answer. A wrong argument is HTTP 200; what may not be seen is HTTP 403 and nothing else."""
     answer: dict[str, Any] = {"data": result.data}
     if result.errors:
-        answer["errors"] = [_error(each, executed=result.data is not None) for each in result.errors]
-        for error in answer["errors"]:
-            if error["extensions"]["code"] == "FORBIDDEN":
-                raise _forbidden(error["message"])
-        for each in result.errors:
-            if isinstance(each.original_error, TransientError):
-                raise _unavailable(each.original_error)
-    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, media_type=_JSON)
+        _raise_whole(result.errors)
+        answer = {"errors": [_told(each) for each in result.errors], **answer}
+    return Response(json.dumps(answer, separators=(",", ":")), media_type=_JSON)
 
 
-def _error(error: GraphQLError, *, executed: bool) -> dict[str, Any]:
+def _raise_whole(errors: Sequence[GraphQLError]) -> None:
+    """Raise what the whole request fails of."""
+    for error in errors:
+        if (error.extensions or {}).get("code") == FORBIDDEN:
+            raise _forbidden(error.message)
+        if isinstance(error.original_error, TransientError):
+            raise _unavailable(error.original_error)
+
+
+def _told(error: GraphQLError) -> dict[str, Any]:
     """Return an error with a code; nothing is told of what went wrong inside."""
     if is_internal(error):
-        return {
-            "message": "something went wrong here",
-            "path": error.path,
-            "extensions": {"code": "INTERNAL_SERVER_ERROR"},
-        }
-    told: dict[str, Any] = dict(error.formatted)
-    told["extensions"] = {"code": _code(error, executed=executed), **(error.extensions or {})}
-    return told
+        code, message = "INTERNAL_SERVER_ERROR", "something went wrong here"
+        return {"message": message, "path": error.path, "extensions": {"code": code}}
+    return {**error.formatted, "extensions": {"code": _code(error), **(error.extensions or {})}}
 
 
-def _code(error: GraphQLError, *, executed: bool) -> str:
-    del error, executed
-    return "BAD_USER_INPUT"
+def _code(error: GraphQLError) -> str:
+    """Return the code of what is wrong with a query: its text, its shape, or an argument or variable."""
+    if isinstance(error, GraphQLSyntaxError):
+        return "GRAPHQL_PARSE_FAILED"
+    given = (ArgumentNode, ValueNode, VariableDefinitionNode)
+    if any(isinstance(node, given) for node in error.nodes or ()):
+        return types.BAD_USER_INPUT
+    return "GRAPHQL_VALIDATION_FAILED"

@@ -13,7 +13,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from worker.browsing import BadgeSortKey, BadgeStatus, NotAllowed, Selection, WrongArgument
-from worker.errors import BadgeWorkerError
+from worker.errors import TransientError
 from worker.web.graphql import types
 from worker.web.graphql.limits import Limits
 from worker.web.graphql.reading import Reader, Wanted
@@ -21,6 +21,7 @@ from worker.web.graphql.reading import Reader, Wanted
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+FORBIDDEN = "FORBIDDEN"
 MOST_TOKENS = 2000
 _KEPT = 256  # queries, parsed and validated
 Info = strawberry.Info[Reader, None]
@@ -80,7 +81,7 @@ def _answered(ask: Callable[[], T]) -> T:
     except WrongArgument as error:
         raise types.bad_input(str(error)) from error
     except NotAllowed as error:
-        raise GraphQLError(str(error), extensions={"code": "FORBIDDEN"}) from error
+        raise GraphQLError(str(error), extensions={"code": FORBIDDEN}) from error
 
 
 class BadgeSchema(strawberry.Schema):
@@ -99,11 +100,7 @@ class BadgeSchema(strawberry.Schema):
 def is_internal(error: GraphQLError) -> bool:
     """Return whether it is none of the caller's: an exception that no resolver meant to raise."""
     original = error.original_error
-    return (
-        original is not None
-        and not isinstance(original, GraphQLError)
-        and not isinstance(original, BadgeWorkerError)
-    )
+    return original is not None and not isinstance(original, (GraphQLError, TransientError))
 
 
 def _text(value: Any) -> str:

@@ -15,6 +15,7 @@ from graphql import GraphQLError
 from worker.browsing import BadgeSortKey, BadgeStatus
 from worker.web.graphql.php_dates import DEFAULT, php_date
 
+BAD_USER_INPUT = "BAD_USER_INPUT"
 _LONGEST_NOTATION = 200  # characters
 
 Cursor = NewType("Cursor", str)
@@ -191,4 +192,4 @@ class BadgeConnection:
 
 def bad_input(message: str) -> GraphQLError:
     """Return the error that tells of a wrong argument."""
-    return GraphQLError(message, extensions={"code": "BAD_USER_INPUT"})
+    return GraphQLError(message, extensions={"code": BAD_USER_INPUT})
