@@ -21,7 +21,7 @@ from celery.signals import (
     worker_ready,
 )
 
-from worker import measuring
+from worker import heartbeat, measuring
 from worker.adapters.celery_app import TICKS, check_broker, make_celery
 from worker.adapters.celery_beat import Ticker
 from worker.adapters.celery_pool import asks_for_prefork
@@ -129,6 +129,7 @@ def _serve_metrics(*, with_state: bool) -> None:
 def _measure_worker(**_: Any) -> None:
     """Begin before the pool forks: its children count in their parent."""
     measuring.share_with_children()
+    heartbeat.begin("task worker")
     _serve_metrics(with_state=False)
 
 
@@ -153,6 +154,7 @@ def _note_expired(request: Any, expired: bool, **_: Any) -> None:
 def _measure_beat(**_: Any) -> None:
     """Let beat say how things stand as well: there is one in every deployment, and no more than one."""
     _serve_metrics(with_state=True)
+    heartbeat.begin("beat")
 
 
 def _note_tick() -> None:

@@ -14,7 +14,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
@@ -139,6 +139,8 @@ def went_on() -> None:
     """Note that the process makes progress."""
     PROGRESS.set_to_current_time()
     _progress[:] = [time.monotonic()]
+    for tell in also_told:
+        tell()
 
 
 def silence() -> float | None:
@@ -146,6 +148,7 @@ def silence() -> float | None:
     return time.monotonic() - _progress[0] if _progress else None
 
 
+also_told: list[Callable[[], None]] = []  # who wants to know that it goes on
 _progress: list[float] = []
 _triggers: set[str] = set()
 

@@ -157,6 +157,12 @@ class TestRunning:
         assert (ready.status_code, answer.status_code, without.status_code) == (200, 202, 401)
         wait_until(lambda: up.holds("over-http"), PATIENCE, "the badge that they earned")
 
+    def test_each_of_its_processes_says_that_it_goes_on(self, up: Up) -> None:
+        checked = up.command("healthcheck")
+
+        named = {each["process"]: each["ok"] for each in checked["processes"]}
+        assert named == {"consumer": True, "task worker": True, "beat": True, "web": True}
+
     @pytest.mark.parametrize("part", WORDS)
     def test_a_part_that_is_killed_is_started_again(self, up: Up, part: str) -> None:
         killed = up.part(part)

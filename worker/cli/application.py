@@ -11,6 +11,7 @@ from worker import __version__
 from worker.cli import awards, badges, badgr, database, dead_letters, embedding, events, processes, users
 from worker.cli.diagnosis import doctor
 from worker.cli.explain import explain
+from worker.cli.healthcheck import healthcheck
 from worker.cli.output import say
 from worker.cli.publishing import publish
 from worker.cli.reconciling import reconcile
@@ -78,6 +79,7 @@ app.add_typer(users.app, name="users")
 app.command()(explain)
 app.command()(simulate)
 app.command()(doctor)
+app.command()(healthcheck)
 app.command()(reevaluate)
 app.command()(reconcile)
 app.add_typer(database.app, name="db")

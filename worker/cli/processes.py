@@ -37,10 +37,12 @@ def consume(
 
     Waits for a database or a queue that cannot be reached. SIGTERM and Ctrl-C finish the batch in hand.
     """
+    from worker.heartbeat import beating
+
     here = open_services(quiet=False)
     consumer = here.consumer
     check_broker_url(here)  # or the first award would find out
-    with serving_metrics(here), stopping(_GRACE) as stop:
+    with serving_metrics(here), beating("consumer"), stopping(_GRACE) as stop:
         _await_schema(here, stop)
         log.info("consumer.started")
         done = consumer.run(stop, until_idle)

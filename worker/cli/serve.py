@@ -28,12 +28,14 @@ def serve() -> None:
     Prints its URL once it listens (BADGE_WORKER_WEB_HOST and _WEB_PORT). Without BADGE_WORKER_API_TOKENS or
     the BADGE_WORKER_API_J... variables nobody is let in. SIGTERM and Ctrl-C finish the requests in hand.
     """
-    here = open_services(quiet=False)
+    from worker import measuring
+    from worker.heartbeat import beating
     from worker.web.access import Access
     from worker.web.application import application
     from worker.web.server import serve as answer
     from worker.web.server import url_of
 
+    here = open_services(quiet=False)
     if here.settings.key is None:
         raise ConfigurationError("BADGE_WORKER_SECRET_KEY: missing; make one with: openssl rand -hex 32")
     check_broker_url(here)  # or the first revocation would find out
@@ -42,11 +44,12 @@ def serve() -> None:
         log.warning("web.closed", why="neither BADGE_WORKER_API_TOKENS nor BADGE_WORKER_API_JWKS_URL is set")
     with (
         serving_metrics(here, state=here.state),
+        beating("web"),
         stopping(_GRACE) as stop,
         _listener(here.settings) as listener,
     ):
         url = url_of(listener)
-        answer(app, listener, stop, listening=lambda: _say(url))
+        answer(app, listener, stop, listening=lambda: _say(url), tick=measuring.went_on)
     log.info("web.ended")
     raise typer.Exit(stop.exit_code)
 
