@@ -21,6 +21,11 @@ from worker.errors import ConfigurationError
 
 PREFIX = "BADGE_WORKER_"
 HOME = Path(".badge-worker")  # where `up` keeps its data, in the folder where it runs
+# Where things stand in Opigno's webhook calls: an assumption, since it is not published.
+OPIGNO_PATHS = (
+    "trigger=triggerEvent|trigger, id=id, time=timestamp, user_id=user.id, learning_path_id=training.id,"
+    " passed=passed, score=score, required_score=requiredScore"
+)
 _ISSUER = "ISSUER_"
 _SHORTEST_KEY = 16  # characters of SECRET_KEY
 
@@ -61,6 +66,7 @@ class Settings(BaseModel):
     metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     opigno_webhook_secret: SecretStr | None = None
+    opigno_webhook_paths: str = OPIGNO_PATHS
     graphql_explorer: bool = False
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"

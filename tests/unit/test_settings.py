@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from worker.errors import ConfigurationError
-from worker.settings import PREFIX, Settings, load_settings
+from worker.settings import OPIGNO_PATHS, PREFIX, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "config" / "example.env").read_text()
@@ -38,6 +38,7 @@ VARIABLES: dict[str, tuple[Any, str]] = {
     "METRICS_PORT": (None, "9100"),
     "TIME_ZONE": ("UTC", "Europe/Vienna"),
     "OPIGNO_WEBHOOK_SECRET": (None, "hidden"),
+    "OPIGNO_WEBHOOK_PATHS": (OPIGNO_PATHS, "trigger=event, user_id=user, learning_path_id=training"),
     "GRAPHQL_EXPLORER": (False, "true"),
     "LOG_FORMAT": (None, "json"),
     "LOG_LEVEL": ("info", "debug"),

@@ -12,19 +12,21 @@ from starlette.routing import BaseRoute
 
 from worker.bootstrap import Services
 from worker.errors import TransientError
-from worker.web import graphql, health, intake, metrics
+from worker.web import graphql, health, intake, metrics, webhooks
 from worker.web.answers import on_http_exception, on_transient
 from worker.web.guard import Guard
 
 # The first step of a path that may stand in a log and in a metric; all others are one.
 _DOORS = {"events", "webhooks", "graphql", "admin", "metrics", "healthz", "readyz", "openapi.json"}
 
+_LIMITS = {intake.PATH: intake.LARGEST_BODY, webhooks.PATH: webhooks.LARGEST_BODY}
+
 
 def application(services: Services) -> Starlette:
     """Return the application; raises ConfigurationError. Nothing connects before the first request."""
     return Starlette(
         routes=_routes(services),
-        middleware=[Middleware(Guard, limits={intake.PATH: intake.LARGEST_BODY}, doors=door)],
+        middleware=[Middleware(Guard, limits=_LIMITS, doors=door)],
         exception_handlers={HTTPException: on_http_exception, TransientError: on_transient},
         lifespan=lambda _app: _lifespan(services),
     )
@@ -35,6 +37,7 @@ def _routes(services: Services) -> list[BaseRoute]:
         *health.routes(services),
         *metrics.routes(services),
         *intake.routes(services),
+        *webhooks.routes(services),
         *graphql.routes(services),
     ]
 

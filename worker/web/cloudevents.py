@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.message import Message as MediaType
 from http import HTTPStatus
 from urllib.parse import unquote
@@ -42,13 +42,12 @@ def is_binary(headers: Mapping[str, str]) -> bool:
     )
 
 
-def check_media_type(headers: Mapping[str, str]) -> None:
+def check_media_type(headers: Mapping[str, str], taken: Sequence[str] = (STRUCTURED, BATCH, PLAIN)) -> None:
     """Raise BadRequest for a body that we do not read."""
-    taken = (PLAIN, "") if is_binary(headers) else (STRUCTURED, BATCH, PLAIN)
+    taken = (PLAIN, "") if is_binary(headers) else taken
     unsupported = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     if _media_type(headers) not in taken:
-        names = f"{STRUCTURED}, {BATCH} or {PLAIN}"
-        raise BadRequest(unsupported, f"{names}, please", "content-type")
+        raise BadRequest(unsupported, f"{' or '.join(filter(None, taken))}, please", "content-type")
     if _parameter(headers, "charset").lower() not in {"", "utf-8", "utf8"}:
         raise BadRequest(unsupported, "UTF-8, please", "content-type")
     if headers.get("content-encoding", "identity").lower() != "identity":
