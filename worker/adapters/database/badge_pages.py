@@ -120,7 +120,7 @@ class BadgePages:
         spans = [(period, now - timedelta(seconds=period), now) for period in sorted(periods)]
         sql = returning_instants(_WITHIN.format(spans=_SPANS.source(self._dialect)))
         parameters = _SPANS.bind(self._dialect, spans) | {"user_id": user_id}
-        return {period: value for period, value in self._rows(sql, parameters)}
+        return dict(self._rows(sql, parameters))
 
 
 def _read(connection: Connection, version: int) -> Catalogue:

@@ -57,12 +57,6 @@ def _swatch_beats(at: datetime) -> str:
     return f"{seconds * 10 // 864:03d}"
 
 
-def _abbreviation(at: datetime) -> str:
-    """Return the zone's abbreviation, or its offset where it has none."""
-    name = at.tzname() or ""
-    return name if name.isalpha() else _offset(at, ":")
-
-
 def _unix(at: datetime) -> int:
     return int(at.timestamp() // 1)
 
@@ -106,7 +100,7 @@ _TOKENS: dict[str, Callable[[datetime], str]] = {
     "O": lambda at: _offset(at, ""),
     "P": lambda at: _offset(at, ":"),
     "p": lambda at: "Z" if not at.utcoffset() else _offset(at, ":"),
-    "T": _abbreviation,
+    "T": lambda at: at.tzname() or "",
     "Z": lambda at: str(int(at.utcoffset().total_seconds())),  # type: ignore[union-attr]  # it has a zone
     # whole ones
     "c": lambda at: php_date(_ISO, at),

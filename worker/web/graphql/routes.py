@@ -13,6 +13,7 @@ from worker.settings import PREFIX
 from worker.web.access import Access
 from worker.web.graphql.cursors import cursor_key
 from worker.web.graphql.endpoint import Endpoint
+from worker.web.graphql.explorer import explorer
 from worker.web.graphql.reading import opening
 from worker.web.graphql.schema import make_schema
 
@@ -27,4 +28,5 @@ def routes(services: Services) -> list[BaseRoute]:
     shelf = BadgeShelf(services.database.engine)
     begin = opening(shelf.open, cursor_key(settings.key), ZoneInfo(settings.time_zone))
     endpoint = Endpoint(make_schema(), Access(settings), begin)
-    return [Route(PATH, endpoint.__call__, methods=["POST"])]
+    found = explorer(PATH) if settings.graphql_explorer else []
+    return [Route(PATH, endpoint.__call__, methods=["POST"]), *found]

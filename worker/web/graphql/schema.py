@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import strawberry
 import structlog
@@ -11,6 +11,7 @@ from graphql import GraphQLError
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
+from strawberry.types.arguments import StrawberryArgumentAnnotation
 
 from worker.browsing import BadgeSortKey, BadgeStatus, NotAllowed, Selection, WrongArgument
 from worker.errors import TransientError
@@ -27,10 +28,53 @@ _KEPT = 256  # queries, parsed and validated
 Info = strawberry.Info[Reader, None]
 
 
+def _said(description: str) -> StrawberryArgumentAnnotation:
+    return strawberry.argument(description=description)
+
+
+# The seed's words, with its slips of the pen mended (X-01, X-02).
+UserContextId = Annotated[
+    strawberry.ID | None,
+    _said("The user context ID. If omitted, the user context from the API request will be used."),
+]
+BadgeId = Annotated[strawberry.ID | None, _said("The badge entity ID.")]
+Status = Annotated[BadgeStatus | None, _said("The earning status of the badge.")]
+After = Annotated[
+    types.Cursor | None,
+    _said("Returns the elements that come after the specified cursor. Needs first."),
+]
+Before = Annotated[
+    types.Cursor | None,
+    _said(
+        "Returns results that come before the specified cursor. Should be used together with last parameter. "
+        "Cannot be used if after is set."
+    ),
+]
+First = Annotated[
+    int | None,
+    _said(
+        "Returns up to the first N elements from the list. Required if after parameter is set. "
+        "Cannot be used together with last."
+    ),
+]
+Last = Annotated[
+    int | None,
+    _said(
+        "Returns up to the last N elements from the list. Required if before parameter is set. "
+        "Cannot be used together with first."
+    ),
+]
+Reverse = Annotated[bool | None, _said("Allows to change the order of the sorting to DESC.")]
+SortKey = Annotated[
+    BadgeSortKey | None,
+    _said(
+        "Sort the underlying list by the given key. By default badges will be sorted by the creation date."
+    ),
+]
+
+
 def _get_badge(
-    info: Info,
-    badge_id: strawberry.ID | None = strawberry.UNSET,
-    user_context_id: strawberry.ID | None = strawberry.UNSET,
+    info: Info, badge_id: BadgeId = strawberry.UNSET, user_context_id: UserContextId = strawberry.UNSET
 ) -> types.Badge | None:
     """Return one badge; null if it is unknown (X-07)."""
     wanted = _given(badge_id)
@@ -41,14 +85,14 @@ def _get_badge(
 
 def _get_badges(
     info: Info,
-    user_context_id: strawberry.ID | None = strawberry.UNSET,
-    status: BadgeStatus | None = strawberry.UNSET,
-    after: types.Cursor | None = strawberry.UNSET,
-    before: types.Cursor | None = strawberry.UNSET,
-    first: int | None = strawberry.UNSET,
-    last: int | None = strawberry.UNSET,
-    reverse: bool | None = strawberry.UNSET,
-    sort_key: BadgeSortKey | None = strawberry.UNSET,
+    user_context_id: UserContextId = strawberry.UNSET,
+    status: Status = strawberry.UNSET,
+    after: After = strawberry.UNSET,
+    before: Before = strawberry.UNSET,
+    first: First = strawberry.UNSET,
+    last: Last = strawberry.UNSET,
+    reverse: Reverse = strawberry.UNSET,
+    sort_key: SortKey = strawberry.UNSET,
 ) -> types.BadgeConnection:
     """Return one page of badges (S0-24)."""
     selection = Selection(_given(status), _given(sort_key) or BadgeSortKey.CREATED, bool(_given(reverse)))

@@ -150,17 +150,16 @@ class Badge:
     title: str = strawberry.field(description="The title of the Badge.")
     picture: MediaImage = strawberry.field(description="MediaImage object representing the Badge picture.")
     status: BadgeStatus = strawberry.field(description="The status of the badge.")
-    earning_criteria: BadgeEarningCriteria = strawberry.field(
-        description="An earning criteria definition for the badge."
-    )
-    earned_at: strawberry.Private[datetime | None]
-    zone: strawberry.Private[tzinfo]
-
     earned: str | None = strawberry.field(
         resolver=_earned,
         description="A string showing the badge earning time, formatted according to the optional format "
         "argument (default: d/m/Y). Empty if the badge status is not EARNED.",
     )
+    earning_criteria: BadgeEarningCriteria = strawberry.field(
+        description="An earning criteria definition for the badge."
+    )
+    earned_at: strawberry.Private[datetime | None]
+    zone: strawberry.Private[tzinfo]
 
 
 @strawberry.type(description="A badge with its place in the list.")
