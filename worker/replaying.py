@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from worker.ports import EventQueue
-
 CHUNK = 500  # letters put back at once
 
 
@@ -32,7 +30,14 @@ class Letters(Protocol):
         """Note that these dead letters were put back on the queue now."""
 
 
-def replay(letters: Letters, queue: EventQueue, ids: Sequence[str]) -> list[str]:
+class Publishes(Protocol):
+    """What puts events on the queue."""
+
+    def publish(self, bodies: Sequence[bytes]) -> int:
+        """Put events on the queue and return how many are durably there: all of them."""
+
+
+def replay(letters: Letters, queue: Publishes, ids: Sequence[str]) -> list[str]:
     """Put these dead letters back on the queue; return the ids of those that were there, durably queued now.
 
     What is refused again is a dead letter again: its count goes up. Raises QueueUnavailable.

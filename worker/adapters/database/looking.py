@@ -35,7 +35,7 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A badge as stored, with how many awards there are of it, up to ENOUGH."""
+    """A badge as stored, with how many awards there are of it, up to ENOUGH, and when the last was made."""
 
     badge_id: str
     definition: dict[str, Any]
@@ -44,6 +44,16 @@ class Shelf:
     created_at: datetime
     updated_at: datetime
     awards: int
+    last_decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """How many awards of one issuer are due or to be tried again, on a call, to be revoked; up to ENOUGH."""
+
+    pending: int
+    issuing: int
+    revoking: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ class DayCount:
     awards: int
 
 
-class Browsing:
+class Looking:
     """Answers whoever leafs through awards, dead letters and badges. Every method is one transaction.
 
     Raises DatabaseUnavailable, also for what would take longer than PATIENCE, and Unstorable for what no id
@@ -124,6 +134,22 @@ class Browsing:
         """Return one badge."""
         return next(iter(self._shelves(select(badges).where(badges.c.id == badge_id))), None)
 
+    def traffic(self, issuer: str) -> Traffic:
+        """Count what is on its way to an issuer, and back."""
+        with self._looking() as connection:
+            pending = awards.c.badge_id.in_(_badge_ids(connection))  # as their index of due ones wants it
+            of_state = {state: awards.c.state == state.value for state in AwardState}
+            return Traffic(
+                *(
+                    _count(connection, select(awards.c.user_id).where(awards.c.issuer == issuer, *conditions))
+                    for conditions in (
+                        (of_state[AwardState.PENDING], pending),
+                        (of_state[AwardState.ISSUING],),
+                        (of_state[AwardState.REVOKING],),
+                    )
+                )
+            )
+
     def _shelves(self, statement: Select[Any]) -> list[Shelf]:
         with self._looking() as connection:
             return [_shelf(connection, row) for row in connection.execute(statement).all()]
@@ -173,10 +199,11 @@ def _count(connection: Connection, rows: Select[Any]) -> int:
 
 
 def _shelf(connection: Connection, row: Any) -> Shelf:
-    number = _count(connection, select(awards.c.state).where(awards.c.badge_id == row.id))
-    return Shelf(
-        row.id, row.definition, row.status, row.version, row.created_at, row.updated_at, awards=number
-    )
+    mine = awards.c.badge_id == row.id
+    known = (row.id, row.definition, row.status, row.version, row.created_at, row.updated_at)
+    number = _count(connection, select(awards.c.state).where(mine))
+    newest = select(awards.c.decided_at).where(mine).order_by(awards.c.decided_at.desc()).limit(1)
+    return Shelf(*known, number, connection.scalar(newest))
 
 
 def _date(value: date | str) -> date:
