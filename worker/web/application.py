@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from worker.bootstrap import Services
 from worker.errors import TransientError
-from worker.web import graphql, health, intake, metrics, webhooks
+from worker.web import admin, graphql, health, intake, metrics, openapi, webhooks
 from worker.web.answers import on_http_exception, on_transient
 from worker.web.guard import Guard
 
@@ -24,18 +24,21 @@ _LIMITS = {intake.PATH: intake.LARGEST_BODY, webhooks.PATH: webhooks.LARGEST_BOD
 
 def application(services: Services) -> Starlette:
     """Return the application; raises ConfigurationError. Nothing connects before the first request."""
-    return Starlette(
+    app = Starlette(
         routes=_routes(services),
         middleware=[Middleware(Guard, limits=_LIMITS, doors=door)],
         exception_handlers={HTTPException: on_http_exception, TransientError: on_transient},
         lifespan=lambda _app: _lifespan(services),
     )
+    admin.mount(app, services)
+    return app
 
 
 def _routes(services: Services) -> list[BaseRoute]:
     return [
         *health.routes(services),
         *metrics.routes(services),
+        *openapi.routes(),
         *intake.routes(services),
         *webhooks.routes(services),
         *graphql.routes(services),
