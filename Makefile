@@ -55,6 +55,12 @@ drill-ingest: $(EVERYTHING) ## 200,000 events; consumers killed, PostgreSQL and 
 bench: $(EVERYTHING) ## measure; figures and ratios from one run
 	$(BIN)/python -m benchmarks
 
+docs: $(EVERYTHING) ## the documents as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+audit: ## ask for known vulnerabilities of what is pinned; says so where nobody could tell
+	$(PYTHON) requirements/audit.py
+
 lock: ## make the two lock files anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml --extra embedded --output-file requirements/runtime.txt
@@ -62,6 +68,6 @@ lock: ## make the two lock files anew (needs uv)
 		pyproject.toml --extra embedded --group dev --output-file requirements/everything.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .badge-worker badge-worker.db
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .badge-worker badge-worker.db site
 
-.PHONY: help install demo test check format mutants drill-issuing drill-ingest bench lock clean
+.PHONY: help install demo test check format mutants drill-issuing drill-ingest bench docs audit lock clean
