@@ -6,6 +6,7 @@ import hashlib
 import re
 from contextlib import contextmanager
 from html import unescape
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -119,3 +120,23 @@ def fill(ground: Ground) -> None:
 def text(page: str) -> str:
     """Return what people read on a page."""
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+class Elements(HTMLParser):
+    """What a browser makes of a page: what it would run, and what it would load."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.runs: list[str] = []
+        self.loads: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = {name: value or "" for name, value in attrs}
+        if tag in {"script", "style", "iframe", "object", "embed", "base", "img"}:
+            self.runs.append(tag)
+        self.runs += [name for name in known if name.startswith("on") or name == "style"]
+        self.runs += [value for value in known.values() if value.strip().lower().startswith("javascript:")]
+        self.loads |= {known[name] for name in ("src", "srcset", "background", "xlink:href") if name in known}
+        if tag == "link":
+            self.loads.add(known["href"])
