@@ -158,7 +158,6 @@ def _measure_beat(**_: Any) -> None:
 
 
 def _note_tick() -> None:
-    measuring.went_on()
     try:
         services().beat_tick.note()
     except ConfigurationError:  # beat itself works without what the note goes to

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
-from worker.awards import MOST_PER_CALL
-from worker.errors import LimiterUnavailable
+from worker.awards import MOST_PER_CALL, Ending
+from worker.errors import CallFailed, LimiterUnavailable
 from worker.ports import Permits, Senders
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,36 @@ def company(attempts: int, most: int) -> int:
     must not keep the others from being done for ever.
     """
     return min(most, max(MOST_PER_CALL >> max(attempts - TOGETHER, 0), 1))
+
+
+Told = dict[str, int]
+
+# What of an award becomes nothing by this call, in the words of its history.
+_IN_VAIN = frozenset(
+    {
+        "not sent",
+        "not signed in",
+        "throttled",
+        "uncertain",
+        "refused",
+        "refused together",
+        "given up",
+        "revocation refused",
+    }
+)
+
+
+def told(endings: Iterable[Ending]) -> Told:
+    """Return how many awards ended how, in the words of their history: never the provider's."""
+    return dict(Counter(each.what for each in endings))
+
+
+def in_words(what: Told) -> str:
+    """Return what became of a call's awards; raises CallFailed if the call was in vain for all of them."""
+    words = ", ".join(f"{awards} {ending}" for ending, awards in what.items()) or "nothing is left to do"
+    if what and _IN_VAIN.issuperset(what):
+        raise CallFailed(words)
+    return words
 
 
 @dataclass(slots=True)

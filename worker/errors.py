@@ -15,6 +15,7 @@ BadgeWorkerError
 │   ├── LimiterUnavailable    the shared rate limit cannot be asked: no calls
 │   ├── NoPermit              the rate limit has no room in the time given
 │   ├── LeaseLost             this work belongs to somebody else by now
+│   ├── CallFailed            a call to the provider was in vain; what is to become of its awards is recorded
 │   ├── Throttled             the provider said 429, perhaps until when
 │   └── Unreachable           the call never left
 └── UncertainError            it may have happened: look before doing it again
@@ -102,6 +103,13 @@ class NoPermit(TransientError):
 
 class LeaseLost(TransientError):
     """The lease on these awards is not ours any more, or too short for the call: drop the work."""
+
+
+class CallFailed(TransientError):
+    """A call to a provider was in vain; the text says in our words how its awards go on.
+
+    That is recorded already: whoever catches it has nothing left to do.
+    """
 
 
 class Throttled(TransientError):

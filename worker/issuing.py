@@ -24,7 +24,7 @@ from worker.awards import (
     Refusal,
     RefusalKind,
 )
-from worker.calling import LONGEST_PAUSE, PATIENCE, Fence, Patience, backoff
+from worker.calling import LONGEST_PAUSE, PATIENCE, Fence, Patience, Told, backoff, told
 from worker.errors import (
     BadgeWorkerError,
     ConfigurationError,
@@ -110,36 +110,38 @@ class Issuing:
         self._patience = Patience(connection.issuer_id, permits)
         self._log = log.bind(issuer=connection.issuer_id)
 
-    def issue(self, lease_id: str) -> None:
-        """Issue the awards of a lease, if it is still ours; record how each ended."""
+    def issue(self, lease_id: str) -> Told:
+        """Issue the awards of a lease, if it is still ours; record how each ended and tell how many did."""
         awards = self._outbox.prepare(lease_id)
         if not awards:
-            return
+            return {}
         fence = Fence(self._outbox, lease_id, len(awards), self._connection.issuer.timeout)
         badge = self._connection.badge(awards[0].badge_id)
         grants = [_grant(award, badge) for award in awards]
         provider, badgeclass = self._connection.provider, awards[0].badgeclass
-        self._make(fence, awards, lambda: _issued(awards, provider.issue(badgeclass, grants, fence.mark)))
+        return self._make(
+            fence, awards, lambda: _issued(awards, provider.issue(badgeclass, grants, fence.mark))
+        )
 
-    def settle(self, lease_id: str) -> None:
+    def settle(self, lease_id: str) -> Told:
         """Look up the uncertain awards of a lease: adopt what is there, make the rest due again."""
         awards = self._outbox.prepare(lease_id)
         if not awards:
-            return
+            return {}
         fence = Fence(self._outbox, lease_id, len(awards), self._connection.issuer.timeout, settling=True)
         addresses = [award.recipient for award in awards]
         here, badgeclass = self._connection, awards[0].badgeclass
-        self._make(
+        return self._make(
             fence, awards, lambda: _settled(awards, here.provider.find(badgeclass, addresses), here.clock())
         )
 
-    def _make(self, fence: Fence, awards: Sequence[LeasedAward], call: Callable[[], Endings]) -> None:
+    def _make(self, fence: Fence, awards: Sequence[LeasedAward], call: Callable[[], Endings]) -> Told:
         """Make the call and record how the awards ended; what the call raises decides that too."""
         try:
             endings = call()
         except LeaseLost as error:
             self._log.warning("lease.lost", reason=str(error))
-            return
+            return {"left to others": len(awards)}
         except (NoPermit, LimiterUnavailable) as error:
             self._log.info("call.put_off", reason=str(error))
             endings = None
@@ -152,10 +154,12 @@ class Issuing:
         if endings is not None:
             self._outbox.end(fence.lease_id, endings)
             self._report(awards[0].badge_id, endings)
-        elif fence.sent_at is None:
+            return told(endings.values())
+        if fence.sent_at is None:
             self._outbox.hand_back(fence.lease_id)
         else:  # refused with a 401, and no permit for the repeat: nothing happened over there
             self._outbox.end(fence.lease_id, _all(awards, lambda _: Ending(AwardState.PENDING, "not sent")))
+        return {"put off": len(awards)}
 
     def _unexpected(self, error: Exception, fence: Fence) -> BadgeWorkerError:
         """Return what an error means that nobody expected: it says nothing about a call that was sent.

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import structlog
 
 from worker.awards import OPERATOR, Asked, AwardState, Ending, LeasedRevocation, Refusal, Which
-from worker.calling import LONGEST_PAUSE, Fence, Patience, backoff
+from worker.calling import LONGEST_PAUSE, Fence, Patience, Told, backoff, told
 from worker.errors import (
     BadgeWorkerError,
     ConfigurationError,
@@ -70,16 +70,18 @@ class Revoking:
         self._patience = Patience(issuer_id, permits)
         self._log = log.bind(issuer=issuer_id)
 
-    def revoke(self, lease_id: str) -> None:
-        """Revoke the assertions of a lease, if it is still ours; record how each ended."""
+    def revoke(self, lease_id: str) -> Told:
+        """Revoke the assertions of a lease, if it is still ours; record how each ended and tell how many."""
         awards = self._outbox.prepare_revocations(lease_id)
         if not awards:
-            return
+            return {}
         fence = Fence(self._outbox, lease_id, len(awards), self._timeout)
         endings = self._endings(fence, awards)
-        if endings is not None:
-            self._outbox.end_revocations(lease_id, endings)
-            self._report(awards, endings)
+        if endings is None:
+            return {"put off": len(awards)}
+        self._outbox.end_revocations(lease_id, endings)
+        self._report(awards, endings)
+        return told(endings.values())
 
     def _endings(self, fence: Fence, awards: Sequence[LeasedRevocation]) -> Endings | None:
         """Make the call and return how it ended; None if nothing is left to record."""

@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 
 _KEY = "badge-worker:beat:ticked"
 _EVERY = 5.0  # seconds between two notes
+_AFTER_FAILURE = 60.0  # seconds without one after it failed: a frozen server must not hold up beat
 
 
 class BeatTick:
@@ -40,6 +41,7 @@ class BeatTick:
             if not self._failing:
                 log.warning("beat.tick_not_noted", error=type(error).__name__)
             self._failing = True
+            self._next = self._monotonic() + _AFTER_FAILURE
         else:
             self._failing = False
 

@@ -9,6 +9,7 @@ import structlog
 from celery.beat import ScheduleEntry, Scheduler, SchedulingError
 from kombu.exceptions import OperationalError
 
+from worker import measuring
 from worker.adapters.celery_app import is_behind
 
 log = structlog.get_logger(__name__)
@@ -22,6 +23,7 @@ class Ticker(Scheduler):
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         """Send a tick, unless enough of them wait. A broker that cannot be reached is said once."""
+        measuring.went_on()  # also without a broker: to be started again would not bring it back
         try:
             if not is_behind(self.app, self._queue_of(entry)):
                 self.apply_async(entry, producer=producer, advance=False)

@@ -1,4 +1,7 @@
-"""Tasks about awards: hand out work, make one call. Names and arguments are on the wire and in Flower."""
+"""Tasks about awards: hand out work, make one call. Names and arguments are on the wire and in Flower.
+
+A call that was in vain makes its task fail, so that Flower shows it; the task for the next try is a new one.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from celery import shared_task
 
 from worker import issuing
 from worker.bootstrap import services
+from worker.calling import in_words
 from worker.tasks.base import BadgeTask
 
 
@@ -18,24 +22,27 @@ def dispatch() -> None:
 
 
 @shared_task(base=BadgeTask, name="awards.issue")
-def issue(issuer: str, badge: str, awards: int, lease: str) -> None:  # noqa: ARG001 # Flower shows them
+def issue(issuer: str, badge: str, awards: int, lease: str) -> str:  # noqa: ARG001 # Flower shows them
     """Issue the awards of one lease in one call."""
     here = services()
-    here.issuing(issuer).issue(lease)
+    what = here.issuing(issuer).issue(lease)
     here.dispatch.nudge()
+    return in_words(what)
 
 
 @shared_task(base=BadgeTask, name="awards.look_up")
-def look_up(issuer: str, badge: str, awards: int, lease: str) -> None:  # noqa: ARG001 # Flower shows them
+def look_up(issuer: str, badge: str, awards: int, lease: str) -> str:  # noqa: ARG001 # Flower shows them
     """Look up the uncertain awards of one lease in one call."""
     here = services()
-    here.issuing(issuer).settle(lease)
+    what = here.issuing(issuer).settle(lease)
     here.dispatch.nudge()
+    return in_words(what)
 
 
 @shared_task(base=BadgeTask, name="awards.revoke")
-def revoke(issuer: str, awards: int, lease: str) -> None:  # noqa: ARG001 # Flower shows them
+def revoke(issuer: str, awards: int, lease: str) -> str:  # noqa: ARG001 # Flower shows them
     """Revoke the assertions of one lease in one call."""
     here = services()
-    here.revoking(issuer).revoke(lease)
+    what = here.revoking(issuer).revoke(lease)
     here.dispatch.nudge()
+    return in_words(what)

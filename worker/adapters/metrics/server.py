@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from worker import __version__, measuring
 from worker.adapters.metrics.exposition import Exposition, answer
 from worker.errors import ConfigurationError
+from worker.heartbeat import LONGEST_SILENCE
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
-LONGEST_SILENCE = 120.0  # seconds without progress after which a process is not well
 _PATIENCE = 10.0  # seconds for one request to arrive: a client that says nothing must not stay for ever
 
 
