@@ -1,30 +1,44 @@
-"""TLS on the way to PostgreSQL and Valkey: spoken where the address says so, certificate and name verified.
+"""TLS: spoken where the address says so, certificate and name verified; and how others reach us by it.
 
 RabbitMQ's stands in test_rabbitmq.py, the providers' in tests/unit/adapters/test_badgr_http.py.
 """
 
 from __future__ import annotations
 
+import ssl
+import sys
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import redis
 from kombu.exceptions import OperationalError
 from sqlalchemy import make_url, text
 
-from tests.support.rabbitmq import CERTIFICATE
+from tests.support.ports import free_port
+from tests.support.rabbitmq import CERTIFICATE, TLS
 from tests.support.tls_door import as_postgres, tls_door
+from tests.support.waiting import wait_until
 from worker.adapters.celery_app import make_celery
 from worker.adapters.database.engine import make_engine, reading
 from worker.adapters.queues import open_queue
 from worker.adapters.redis_connection import connect
+from worker.bootstrap import Services
 from worker.errors import DatabaseUnavailable, QueueUnavailable
+from worker.settings import PREFIX, load_settings
+from worker.web.application import application
+from worker.web.server import listen, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from tests.conftest import Spawn
+
+KEY = TLS / "key.pem"
 TRUSTED = f"ssl_ca_certs={CERTIFICATE}"
 
 
@@ -138,3 +152,49 @@ def test_a_postgresql_that_may_be_another_is_not_spoken_to(
 
     with pytest.raises(DatabaseUnavailable, match=why):
         ask(url)
+
+
+# Those who come to us
+
+
+def trusting() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(CERTIFICATE))
+
+
+def is_well(url: str) -> bool:
+    try:
+        return httpx.get(url, verify=trusting(), timeout=5).is_success
+    except httpx.ConnectError as error:
+        if "CERTIFICATE" in str(error):
+            raise
+        return False  # it does not listen yet
+
+
+def test_the_web_application_answers_behind_a_door_with_tls(sqlite_url: str, tmp_path: Path) -> None:
+    settings = {
+        "DATABASE_URL": sqlite_url,
+        "SECRET_KEY": "0123456789abcdef",
+        **{f"{name}_URL": "redis://127.0.0.1:1/0" for name in ("EVENTS", "BROKER", "REDIS")},
+    }
+    here = Services(load_settings({PREFIX + name: value for name, value in settings.items()}, tmp_path))
+    listener, stop = listen("127.0.0.1", 0), threading.Event()
+    server = threading.Thread(target=serve, args=(application(here), listener, stop))
+    with tls_door(listener.getsockname()) as port:
+        server.start()
+        answer = wait_until(lambda: is_well(f"https://127.0.0.1:{port}/healthz"), what="an answer")
+        stop.set()
+        server.join()
+
+    assert answer
+
+
+def test_flower_speaks_tls(spawn: Spawn, redis_url: str, tmp_path: Path) -> None:
+    port = free_port()
+    flower = ["-m", "celery", "-q", "-A", "worker.app", "flower", "--address=127.0.0.1", f"--port={port}"]
+    settings = {"BADGE_WORKER_BROKER_URL": redis_url}
+
+    spawn([sys.executable, *flower, f"--certfile={CERTIFICATE}", f"--keyfile={KEY}"], settings, tmp_path)
+
+    assert wait_until(lambda: is_well(f"https://127.0.0.1:{port}/healthcheck"), 60, "Flower over TLS")
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"http://127.0.0.1:{port}/healthcheck")

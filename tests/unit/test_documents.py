@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
+from pydantic import SecretStr
 
 from examples.bodies import IDS
 from worker.cli.application import app
 from worker.events import UnknownEvent, parse_event
+from worker.settings import Settings
+from worker.web.access import Access
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
@@ -61,12 +65,27 @@ def test_links_within_the_project_lead_somewhere(document: Path) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-def test_the_secrets_that_are_made_are_those_that_are_used() -> None:
-    made = set(re.findall(r"> (\w+)$", text("docs/operating.md"), re.MULTILINE))
+def test_the_secrets_that_are_made_are_those_that_are_used(tmp_path: Path) -> None:
+    (script,) = (each for each in shell_blocks(text("docs/operating.md")) if "cd config/secrets" in each)
+    folder = tmp_path / "config" / "secrets"
+    folder.mkdir(parents=True)
 
-    used = set(re.findall(r"/config/secrets/(\w+)", text("docker-compose.yml")))
+    said = subprocess.run(["bash", "-euc", script], cwd=tmp_path, capture_output=True, text=True, check=True)
 
-    assert made == used
+    made = {path.name: path.read_text("utf-8").strip() for path in folder.iterdir()}
+    used = re.findall(r"/config/secrets/(\w+)", text("docker-compose.yml"))
+    token = said.stdout.split()[-1]
+    assert set(made) == set(used)
+    assert all(made.values())
+    assert len(made["secret_key"]) >= 16
+    assert Access(Settings(api_tokens=SecretStr(made["api_tokens"]))).caller(f"Bearer {token}") is not None
+    assert made["rabbitmq_user"].split()[-1] in made["rabbitmq_events_url"]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o444}
+
+
+def shell_blocks(document: str) -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", document, re.DOTALL)
 
 
 def commands() -> dict[str, set[str]]:
