@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from worker.adapters.database.badge_pages import BadgeShelf
 from worker.adapters.database.calls import ever_called
 from worker.adapters.database.engine import make_engine, reading
 from worker.adapters.database.store import Database
@@ -53,6 +54,11 @@ class Services:
     def database(self) -> Database:
         """Return the database."""
         return Database(make_engine(self.settings.database_url.get_secret_value()))
+
+    @cached_property
+    def badge_shelf(self) -> BadgeShelf:
+        """Return where pages of badges are read."""
+        return BadgeShelf(self.settings.database_url.get_secret_value())
 
     @cached_property
     def queue(self) -> EventQueue:

@@ -124,14 +124,23 @@ class Catalogue:
 
 
 @dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a user has: when each badge was earned, and how many live activities of each kind."""
+
+    earned_at: Mapping[str, datetime]
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class KnownUser:
-    """A user as far as looking at badges is concerned."""
+    """A user as far as looking at badges is concerned, with all that the user has."""
 
     user_id: str
     scope: str | None
     registered_at: datetime | None
     deleted: bool
     blocked: bool
+    holdings: Holdings
 
     @property
     def exists(self) -> bool:
@@ -151,19 +160,14 @@ class KnownUser:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The users who were found, with the version of the rules in force and the database's clock."""
+    """The users who were found, with the version of the rules in force and the database's clock.
+
+    All of it is read at once: most pages need nothing else.
+    """
 
     version: int
     now: datetime
     users: Sequence[KnownUser]
-
-
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """What a user has: when each badge was earned, and how many live activities of each kind."""
-
-    earned_at: Mapping[str, datetime]
-    counts: Mapping[str, int]
 
 
 class BadgePages(Protocol):
@@ -178,9 +182,6 @@ class BadgePages(Protocol):
     def catalogue(self, version: int) -> Catalogue:
         """Return every badge as of this version of the rules, or a later one."""
 
-    def holdings(self, user_id: str) -> Holdings:
-        """Return a user's awards that are not revoked, and their counts."""
-
     def connected_within(self, user_id: str, periods: Collection[int], now: datetime) -> dict[int, int]:
         """Count live connections that were established in so many seconds up to `now`, by period."""
 
@@ -189,8 +190,7 @@ class BadgePages(Protocol):
 class Progress:
     """How far a user is along, for the badges of one page; all of it live (Q-07, Q-08, Q-11)."""
 
-    holdings: Holdings
-    registered_at: datetime | None
+    user: KnownUser
     now: datetime
     within: Mapping[int, int]
 
@@ -199,12 +199,12 @@ class Progress:
         if isinstance(leaf, SocialConnection):
             if leaf.period is not None:
                 return self.within[leaf.period]
-            return self.holdings.counts.get(Kind.CONNECTED, 0)
+            return self.user.holdings.counts.get(Kind.CONNECTED, 0)
         if isinstance(leaf, SocialEngagement):
-            return self.holdings.counts.get(Kind.POST, 0)
-        if self.registered_at is None:
+            return self.user.holdings.counts.get(Kind.POST, 0)
+        if self.user.registered_at is None:
             return 0
-        return max(int((self.now - self.registered_at).total_seconds()), 0)
+        return max(int((self.now - self.user.registered_at).total_seconds()), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +274,6 @@ class Browsing:
         self._now = found.now
         self._catalogue = pages.catalogue(found.version)
         self._users = {viewer.user_id: viewer}
-        self._holdings: dict[str, Holdings] = {}
 
     @property
     def viewer(self) -> KnownUser:
@@ -300,25 +299,19 @@ class Browsing:
 
     def badge(self, user: KnownUser, badge_id: str) -> tuple[ListedBadge, Progress] | None:
         """Return one badge with the user's progress; None if there is no such badge for this user."""
-        found = self._catalogue.visible(badge_id, self.holdings(user).earned_at)
+        found = self._catalogue.visible(badge_id, user.holdings.earned_at)
         return None if found is None else (found, self._progress(user, [found]))
 
     def page(self, user: KnownUser, selection: Selection, cut: Cut) -> tuple[Page, Progress]:
         """Return one page of badges with the user's progress."""
-        row = self._catalogue.row(self.holdings(user).earned_at, selection.status, selection.key)
+        row = self._catalogue.row(user.holdings.earned_at, selection.status, selection.key)
         page = turn_to(row, cut, reverse=selection.reverse)
         return page, self._progress(user, page.badges)
-
-    def holdings(self, user: KnownUser) -> Holdings:
-        """Return what the user has, read once a request."""
-        if user.user_id not in self._holdings:
-            self._holdings[user.user_id] = self._pages.holdings(user.user_id)
-        return self._holdings[user.user_id]
 
     def _progress(self, user: KnownUser, badges: Iterable[ListedBadge]) -> Progress:
         periods = {period for badge in badges for period in badge.windows}
         within = self._pages.connected_within(user.user_id, periods, self._now) if periods else {}
-        return Progress(self.holdings(user), user.registered_at, self._now, within)
+        return Progress(user, self._now, within)
 
 
 def browse_as(pages: BadgePages, uuid: str) -> Browsing:

@@ -1,38 +1,43 @@
 """What pages of badges are made of: the user context, what the user has, and every badge once a version.
 
-Two statements for a page, one more where a criterion on it has a window, one for a foreign user, and one
+One statement for a page, one more where a criterion on it has a window, one for a foreign user, and one
 whenever the rules have changed. Nothing is asked per badge.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, select
+from sqlalchemy import Connection, Executable, event, select
 
 from worker.adapters.database import engine
 from worker.adapters.database.arrays import BIGINT, INSTANT, Rows
 from worker.adapters.database.schema import badges
-from worker.adapters.database.statements import returning_instants
+from worker.adapters.database.statements import returning_instants, statement
 from worker.awards import AwardState
 from worker.browsing import Catalogue, Found, Holdings, KnownUser, listed
 from worker.rules.definitions import Badge
 
-_USER = """
-SELECT r.version, {now} AS now, u.user_id, u.scope, u.registered_at, u.deleted_at,
-    (SELECT b.blocked FROM blocks b WHERE b.user_id = u.user_id ORDER BY b.at DESC, b.blocked DESC LIMIT 1)
-    AS blocked
-FROM rulebook r LEFT JOIN users u ON u.{column} = :wanted
+# One way to the server for all of it; `value` says of a user whether they are deleted (1) or blocked (2).
+_USERS = """
+WITH who AS (SELECT user_id, scope, registered_at, deleted_at FROM users WHERE {column} = :wanted)
+SELECT 'rules' AS what, '' AS user_id, '' AS name, {now} AS at, version AS value FROM rulebook
+UNION ALL SELECT 'user', user_id, scope, registered_at,
+    CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END + CASE WHEN (
+        SELECT b.blocked FROM blocks b WHERE b.user_id = who.user_id
+        ORDER BY b.at DESC, b.blocked DESC LIMIT 1
+    ) THEN 2 ELSE 0 END
+    FROM who
+UNION ALL SELECT 'award', a.user_id, a.badge_id, a.earned_at, 0
+    FROM who JOIN awards a ON a.user_id = who.user_id WHERE a.state <> :revoked
+UNION ALL SELECT 'count', c.user_id, c.kind, NULL, c.value FROM who JOIN counts c ON c.user_id = who.user_id
 """
-_HOLDINGS = """
-SELECT badge_id AS name, earned_at AS at, 0 AS value FROM awards
-    WHERE user_id = :user_id AND state <> :revoked
-UNION ALL SELECT kind, NULL, value FROM counts WHERE user_id = :user_id
-"""
+_DELETED, _BLOCKED = 1, 2
 _SPANS = Rows("spans", period=BIGINT, since=INSTANT, upto=INSTANT)
 _WITHIN = """
 SELECT spans.period, (
@@ -43,18 +48,30 @@ SELECT spans.period, (
 
 
 class BadgeShelf:
-    """Every badge, kept from request to request; any number of threads may ask."""
+    """Every badge, kept from request to request; any number of threads may ask.
 
-    def __init__(self, bound_to: Engine) -> None:
-        self._engine = bound_to
+    It has connections of its own, which spare each page three ways to the server: none is tried out before
+    it is used (what only reads can simply be asked again), and each statement stands by itself, since nothing
+    on a page is decided by two of them.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        # What is asked is always about one user, against indexes: planned as for intake.
+        self.engine = engine.make_engine(database_url, intake=True)
+        if self.engine.dialect.name != "sqlite":
+            event.listen(self.engine, "connect", _by_itself)
         self._lock = threading.Lock()
         self._kept: Catalogue | None = None
 
     @contextmanager
     def open(self) -> Iterator[BadgePages]:
-        """Open one connection that only reads."""
-        with engine.reading(self._engine) as connection:
-            yield BadgePages(connection, self)
+        """Open one connection that only reads; raises DatabaseUnavailable."""
+        if self.engine.dialect.name == "sqlite":
+            with engine.reading(self.engine) as connection:
+                yield BadgePages(connection, self)
+        else:
+            with engine.translated(), self.engine.connect() as connection:
+                yield BadgePages(connection, self)
 
     def catalogue(self, connection: Connection, version: int) -> Catalogue:
         """Return every badge as of this version, or a later one.
@@ -68,6 +85,10 @@ class BadgeShelf:
             if self._kept is None or self._kept.version < version:
                 self._kept = _read(connection, version)
             return self._kept
+
+
+def _by_itself(connection: Any, _record: Any) -> None:
+    connection.autocommit = True
 
 
 class BadgePages:
@@ -88,37 +109,31 @@ class BadgePages:
 
     def _users(self, column: str, wanted: str) -> Found:
         now = "clock_timestamp()" if self._dialect.name != "sqlite" else "NULL"
-        sql = returning_instants(_USER.format(now=now, column=column), "now", "registered_at", "deleted_at")
-        rows = self._rows(sql, {"wanted": wanted})
-        users = [
-            KnownUser(
-                row.user_id, row.scope, row.registered_at, row.deleted_at is not None, bool(row.blocked)
-            )
-            for row in rows
-            if row.user_id is not None
-        ]
-        return Found(rows[0].version, rows[0].now or engine.now(self._connection), users)
+        sql = self._instants(_USERS.format(now=now, column=column), "at")
+        rows = self._rows(sql, {"wanted": wanted, "revoked": AwardState.REVOKED.value})
+        by_what: dict[str, list[Any]] = defaultdict(list)
+        for row in rows:
+            by_what[row[0]].append(row[1:])
+        ((_, _, clock, version),) = by_what["rules"]
+        return Found(version, clock or engine.now(self._connection), _known(by_what))
 
     def catalogue(self, version: int) -> Catalogue:
         """Return every badge as of this version of the rules, or a later one."""
         return self._shelf.catalogue(self._connection, version)
+
+    def _instants(self, sql: str, *columns: str) -> Executable:
+        """Return the statement with the columns that are instants typed so, where the driver does not."""
+        return returning_instants(sql, *columns) if self._dialect.name == "sqlite" else statement(sql)
 
     def _rows(self, sql: Executable, parameters: dict[str, Any]) -> Sequence[Any]:
         """Read; what goes wrong is told apart here, since the query's execution would keep it to itself."""
         with engine.translated():
             return self._connection.execute(sql, parameters).all()
 
-    def holdings(self, user_id: str) -> Holdings:
-        """Return a user's awards that are not revoked, and their counts."""
-        parameters = {"user_id": user_id, "revoked": AwardState.REVOKED.value}
-        rows = self._rows(returning_instants(_HOLDINGS, "at"), parameters)
-        earned_at = {name: at for name, at, _ in rows if at is not None}
-        return Holdings(earned_at, {name: value for name, at, value in rows if at is None})
-
     def connected_within(self, user_id: str, periods: Collection[int], now: datetime) -> dict[int, int]:
         """Count live connections that were established in so many seconds up to `now`, by period."""
         spans = [(period, now - timedelta(seconds=period), now) for period in sorted(periods)]
-        sql = returning_instants(_WITHIN.format(spans=_SPANS.source(self._dialect)))
+        sql = statement(_WITHIN.format(spans=_SPANS.source(self._dialect)))
         parameters = _SPANS.bind(self._dialect, spans) | {"user_id": user_id}
         return dict(self._rows(sql, parameters))
 
@@ -135,3 +150,24 @@ def _read(connection: Connection, version: int) -> Catalogue:
             )
         )
     return Catalogue(version, found)
+
+
+def _known(by_what: Mapping[str, Sequence[Any]]) -> list[KnownUser]:
+    """Return the users that the rows tell of: themselves, their awards and their counts."""
+    earned_at: dict[str, dict[str, datetime]] = defaultdict(dict)
+    for user_id, badge_id, at, _ in by_what["award"]:
+        earned_at[user_id][badge_id] = at
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    for user_id, kind, _, value in by_what["count"]:
+        counts[user_id][kind] = value
+    return [
+        KnownUser(
+            user_id,
+            scope,
+            registered_at,
+            deleted=bool(bars & _DELETED),
+            blocked=bool(bars & _BLOCKED),
+            holdings=Holdings(earned_at[user_id], counts[user_id]),
+        )
+        for user_id, scope, registered_at, bars in by_what["user"]
+    ]

@@ -84,6 +84,17 @@ class Endpoint:
             )
 
     def _answer(self, uuid: str, asked: Asked) -> Response:
+        """Answer; what only reads is simply tried again when a connection turns out to be lost."""
+        try:
+            return self._execute(uuid, asked)
+        except TransientError:
+            log.info("graphql.tried_again")
+        try:
+            return self._execute(uuid, asked)
+        except TransientError as error:
+            raise _unavailable(error) from error
+
+    def _execute(self, uuid: str, asked: Asked) -> Response:
         try:
             with self._begin(uuid) as reader:
                 result = self._schema.execute_sync(
@@ -96,8 +107,6 @@ class Endpoint:
             raise _bad_request("the query has no such operation") from None
         except NotAllowed as error:
             raise _forbidden(str(error)) from error
-        except TransientError as error:
-            raise _unavailable(error) from error
         return _written(result)
 
 
@@ -159,7 +168,7 @@ def _raise_whole(errors: Sequence[GraphQLError]) -> None:
         if (error.extensions or {}).get("code") == FORBIDDEN:
             raise _forbidden(error.message)
         if isinstance(error.original_error, TransientError):
-            raise _unavailable(error.original_error)
+            raise error.original_error
 
 
 def _told(error: GraphQLError) -> dict[str, Any]:

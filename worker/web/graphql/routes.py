@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 from starlette.routing import BaseRoute, Route
 
-from worker.adapters.database.badge_pages import BadgeShelf
 from worker.bootstrap import Services
 from worker.errors import ConfigurationError
 from worker.settings import PREFIX
@@ -25,8 +24,7 @@ def routes(services: Services) -> list[BaseRoute]:
     settings = services.settings
     if settings.key is None:
         raise ConfigurationError(f"{PREFIX}SECRET_KEY: missing; make one with: openssl rand -hex 32")
-    shelf = BadgeShelf(services.database.engine)
-    begin = opening(shelf.open, cursor_key(settings.key), ZoneInfo(settings.time_zone))
+    begin = opening(services.badge_shelf.open, cursor_key(settings.key), ZoneInfo(settings.time_zone))
     endpoint = Endpoint(make_schema(), Access(settings), begin)
     found = explorer(PATH) if settings.graphql_explorer else []
     return [Route(PATH, endpoint.__call__, methods=["POST"]), *found]

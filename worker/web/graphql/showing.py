@@ -46,7 +46,7 @@ def show_page(
 
 def show_badge(badge: ListedBadge, progress: Progress, zone: tzinfo) -> types.Badge:
     """Return a badge as the schema shows it to one user."""
-    earned_at = progress.holdings.earned_at.get(badge.badge_id)
+    earned_at = progress.user.holdings.earned_at.get(badge.badge_id)
     return types.Badge(
         id=strawberry.ID(badge.badge_id),
         title=badge.title,
