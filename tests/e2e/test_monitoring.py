@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from tests.conftest import SPAWNED
 from tests.e2e.deployment import ADDRESS_MARK, BEAT, CONSUMER, PATIENCE, SECRET_MARK, WORKER, Deployment
-from tests.e2e.test_processes import definitions, starts
+from tests.e2e.test_processes import FLOWER_USER, definitions, starts
 from tests.support.bodies import event
 from tests.support.scraping import Scrape, scrape
 from tests.support.waiting import wait_until
+from worker.adapters.database.engine import make_engine
+from worker.adapters.database.store import Database
 from worker.adapters.embedded import free_port, start_valkey
+from worker.ports import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +71,7 @@ def everything(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFacto
             urls[name] = f"http://127.0.0.1:{port}"
         watched = Watched(made, urls, made.start_flower())
         for url in (*urls.values(), watched.flower):
-            wait_until(lambda url=url: answers(url), PATIENCE, f"{url} answers")
+            wait_until(partial(answers, url), PATIENCE, f"{url} answers")
         let_things_happen(made)
         yield watched
 
@@ -155,6 +161,82 @@ def test_beat_and_the_web_application_say_how_things_stand(watched: Watched) -> 
         )
         assert found.sum("scrape_error") == 0
         assert abs(found.one("beat_last_tick_timestamp_seconds") - datetime.now(UTC).timestamp()) < 60
+
+
+def flower_tasks(watched: Watched) -> list[dict[str, Any]]:
+    answer = httpx.get(f"{watched.flower}/api/tasks", auth=FLOWER_USER, timeout=20)
+    tasks: dict[str, dict[str, Any]] = answer.raise_for_status().json()
+    return list(tasks.values())
+
+
+def test_flower_shows_a_call_that_failed_and_those_that_followed(watched: Watched) -> None:
+    def seen() -> set[tuple[str, str, str]]:
+        found = {(each["name"], each["state"], said(each)) for each in flower_tasks(watched)}
+        return found if ("awards.issue", "SUCCESS", "1 issued") in found else set()
+
+    found = wait_until(seen, PATIENCE, "an award issued, in Flower")
+
+    assert ("awards.issue", "FAILURE", "1 uncertain") in found
+    assert ("awards.look_up", "SUCCESS", "1 not there") in found
+    arguments = [each["kwargs"] for each in flower_tasks(watched) if each["name"] == "awards.issue"]
+    assert all(each.startswith("{'issuer': 'academy', 'awards': 1, 'lease': '") for each in arguments)
+    assert all(each.endswith("'badge': 'starter'}") for each in arguments)
+
+
+def said(task: dict[str, Any]) -> str:
+    """Return what became of a task, as Flower shows it: the result's or the error's repr."""
+    told = str(task["result"] or task["exception"])
+    return told.removeprefix("CallFailed(").strip("')\"")
+
+
+def test_flower_shows_how_far_an_evaluation_is(watched: Watched) -> None:
+    engine = make_engine(watched.deployment.env["BADGE_WORKER_DATABASE_URL"])
+    Database(engine).evaluate_all(Reason.ASKED, {"starter"}, None)
+    engine.dispose()
+
+    def seen() -> list[str]:
+        tasks = [each for each in flower_tasks(watched) if each["name"] == "rules.evaluate"]
+        return [
+            each["result"] for each in tasks if "'asked'" in each["kwargs"] and each["state"] == "SUCCESS"
+        ]
+
+    assert "people looked at, 0 new awards" in wait_until(seen, PATIENCE, "an evaluation in Flower")[0]
+
+
+def test_flower_is_not_drowned_by_ticks(watched: Watched) -> None:
+    ticked = watched.scrape("worker").sum("tasks_total", task="rules.sweep", outcome="success")
+
+    names = {each["name"] for each in flower_tasks(watched)}
+
+    assert ticked > 0
+    assert names <= {"awards.issue", "awards.look_up", "rules.evaluate"}
+
+
+def test_flower_shows_nobodys_address_and_asks_for_a_password(watched: Watched) -> None:
+    shown = json.dumps(flower_tasks(watched))
+
+    assert ADDRESS_MARK not in shown
+    assert SECRET_MARK not in shown
+    assert httpx.get(f"{watched.flower}/api/tasks", timeout=20).status_code == httpx.codes.UNAUTHORIZED
+
+
+def asked_for() -> set[str]:
+    """Return every sample that the dashboard, the alerts and the documentation name."""
+    texts = [
+        (ROOT / path).read_text()
+        for path in ("config/alerts.yml", "config/grafana/dashboards/badge-worker.json", "docs/monitoring.md")
+    ]
+    return set(re.findall(r"\bbadge_worker_[a-z_]+\b", "".join(texts)))
+
+
+def test_everything_that_is_asked_for_is_told_and_everything_told_is_explained(watched: Watched) -> None:
+    found = [watched.scrape(process) for process in watched.urls]
+    told = {name for each in found for name in each.possible if name.startswith("badge_worker_")}
+    families = {name for each in found for name in each.families if name.startswith("badge_worker_")}
+    explained = set(re.findall(r"`(badge_worker_[a-z_]+)`", (ROOT / "docs" / "monitoring.md").read_text()))
+
+    assert asked_for() - told - families == set()
+    assert {name for name in families if name not in explained and f"{name}_total" not in explained} == set()
 
 
 def test_nobody_is_told_addresses_or_secrets(watched: Watched) -> None:

@@ -10,6 +10,15 @@ from prometheus_client.parser import text_string_to_metric_families
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from prometheus_client import Metric
+
+
+_ENDS = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+
+
+def _kinds(families: list[Metric]) -> list[tuple[str, str]]:
+    return [(family.name, family.type) for family in families]
+
 
 class Sample(NamedTuple):
     name: str
@@ -21,15 +30,13 @@ class Scrape:
     """The samples of one scrape."""
 
     def __init__(self, text: str) -> None:
+        families = list(text_string_to_metric_families(text))
         self.samples = [
-            Sample(each.name, each.labels, each.value)
-            for family in text_string_to_metric_families(text)
-            for each in family.samples
+            Sample(each.name, each.labels, each.value) for family in families for each in family.samples
         ]
-
-    @property
-    def names(self) -> set[str]:
-        return {each.name for each in self.samples}
+        self.families = {family.name for family in families}
+        # What can be asked for, also where nothing has happened yet that makes a sample.
+        self.possible = {name + end for name, kind in _kinds(families) for end in _ENDS.get(kind, ("",))}
 
     def of(self, name: str, **labels: str) -> Iterator[Sample]:
         """Yield the samples of a metric that have these labels."""

@@ -128,7 +128,9 @@ _WORKER: dict[str, Any] = {
     "worker_soft_shutdown_timeout": 20.0,  # with REMAP_SIGTERM=SIGQUIT in the environment
     "worker_enable_soft_shutdown_on_idle": False,
     "worker_send_task_events": True,  # for Flower
-    "task_send_sent_event": True,
+    # No events of what is only sent: a task's own `send_events` does not stop them, so ticks would drown
+    # Flower; and each publisher's pid would be one more label of Flower's metrics, for ever.
+    "task_send_sent_event": False,
     "worker_hijack_root_logger": False,  # structlog owns logging
     "worker_redirect_stdouts": False,
     "worker_state_db": None,
