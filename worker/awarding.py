@@ -12,11 +12,12 @@ import structlog
 from worker.activities import Kind
 from worker.deciding import award, make_rulebook
 from worker.errors import DatabaseUnavailable, InvalidEvent, Unstorable
-from worker.events import Event, LearningPathCompleted, UnknownEvent, parse_event
+from worker.events import FURTHEST_AHEAD, Event, LearningPathCompleted, UnknownEvent, parse_event
 from worker.forgotten import Forgotten, Recognised
 from worker.known import Known
 from worker.news import ActivityNews, News, news_of
 from worker.ports import Batch, BatchStore, Chance, Clock, Moved, RulesState
+from worker.reading import read_plain
 from worker.rules.criteria import SocialConnection
 from worker.rules.rulebook import Rule, Rulebook
 from worker.users import User, UserNews
@@ -84,7 +85,11 @@ class Awarding:
     def read(self, bodies: Sequence[bytes]) -> ReadBatch:
         """Read event bodies at the door; nothing is looked up or written."""
         read, now = ReadBatch(), self._clock()
+        latest = now + FURTHEST_AHEAD
         for body in bodies:
+            if plain := read_plain(body, latest):
+                read.events.append((body, plain))
+                continue
             try:
                 event = parse_event(body, now)
             except InvalidEvent as error:
@@ -187,19 +192,15 @@ def cut(news: Sequence[News]) -> Iterator[Sequence[News]]:
 
     Where batches end must not decide who earns (design.md section 1, step 4).
     """
-    if news and not any(each.takes_away for each in news):
-        yield news
-        return
-    part: list[News] = []
-    seen: set[str] = set()
-    for each in news:
-        if each.takes_away and each.user_id in seen:
-            yield part
-            part, seen = [], set()
-        part.append(each)
-        seen.add(each.user_id)
-    if part:
-        yield part
+    begins, looked, seen = 0, 0, set[str]()
+    for place in [place for place, each in enumerate(news) if each.takes_away]:
+        seen.update([each.user_id for each in news[looked:place]])
+        looked = place
+        if news[place].user_id in seen:
+            yield news[begins:place]
+            begins, seen = place, set()
+    if begins < len(news):
+        yield news[begins:]
 
 
 class _Part:

@@ -30,7 +30,7 @@ LONGEST_ID = 255  # characters
 FURTHEST_AHEAD = timedelta(minutes=5)
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
-_RFC3339 = r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$"
+RFC_3339 = r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$"
 
 
 class Scope(StrEnum):
@@ -48,9 +48,12 @@ def _as_text(number: int) -> str:
     return text
 
 
-def _instant(text: str) -> datetime:
+def instant(text: str) -> datetime:
+    """Return the instant in UTC that RFC 3339 text names; raises ValueError saying what is wrong with it."""
     try:
-        at = datetime.fromisoformat(text.upper()).astimezone(UTC)  # RFC 3339 knows small letters too
+        at = datetime.fromisoformat(text.upper())  # RFC 3339 knows small letters too
+        if at.tzinfo is not UTC:
+            at = at.astimezone(UTC)
     except OverflowError:  # the first and the last day of the calendar, with an offset
         raise ValueError("not a time of this calendar") from None
     if at < EARLIEST:
@@ -71,7 +74,7 @@ else:
         _IdText | Annotated[int, Field(strict=True), AfterValidator(_as_text)],
         Field(union_mode="left_to_right"),
     ]
-    Time = Annotated[str, StringConstraints(strict=True, pattern=_RFC3339), AfterValidator(_instant)]
+    Time = Annotated[str, StringConstraints(strict=True, pattern=RFC_3339), AfterValidator(instant)]
 _Name = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[^\x00]+$")]
 _Flag = Annotated[bool, Field(strict=True)]
 _Score = Annotated[float, Field(allow_inf_nan=False, strict=True)]
@@ -310,7 +313,7 @@ _ID_WAYS = {"constrained-str", "function-after[_as_text(), int]"}
 _TAGS = re.compile(r"^(?:[a-z_]+\.)+v1$")
 # What pydantic says of our two-way ids and our time, in words that a publisher can use.
 _PATTERNS = {
-    _RFC3339: "an RFC 3339 time with offset, such as 2026-03-01T10:15:00Z, please",
+    RFC_3339: "an RFC 3339 time with offset, such as 2026-03-01T10:15:00Z, please",
     r"^[^\x00]*$": "no NUL characters, please",
     r"^[^\x00]+$": "no NUL characters, please",
 }

@@ -58,8 +58,7 @@ class StoredBadge:
     definition: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message of the event queue: `body` as it came, `handle` for the queue that gave it."""
 
     body: bytes

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from worker.errors import InvalidEvent
-from worker.events import UnknownEvent, parse_event
+from worker.events import FURTHEST_AHEAD, UnknownEvent, parse_event
+from worker.news import news_of
+from worker.reading import read_plain
 
 A_STRING = "a string, please"
 AN_ID = "a string or a whole number, please"
 NO_NUL = "no NUL characters, please"
 AN_OBJECT = "Input should be an object"
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+LATEST = NOW + FURTHEST_AHEAD
 PATH = {"user_id": "u", "learning_path_id": "40"}
 POST = {"user_id": "u", "post_id": "p"}
 DATA: dict[str, dict[str, Any]] = {
@@ -60,10 +63,12 @@ def with_data(kind: str, **fields: Any) -> bytes:
 def parsed(raw: bytes) -> Any:
     found = parse_event(raw, NOW)
     assert not isinstance(found, UnknownEvent)
+    assert list(read_plain(raw, LATEST)) in ([], news_of(found))  # what is read in short is read the same
     return found
 
 
 def reason(raw: bytes) -> str:
     with pytest.raises(InvalidEvent) as refusal:
         parse_event(raw, NOW)
+    assert not read_plain(raw, LATEST)  # what is refused is never read in short
     return str(refusal.value)

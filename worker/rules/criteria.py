@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -23,8 +23,7 @@ MOST_LEAVES = 64  # in one badge
 MOST_DEEP = 8  # of `all_of` and `any_of` inside each other
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """An activity that made a criterion hold, with its kind: a badge may ask for several kinds."""
 
     kind: Kind
@@ -220,7 +219,7 @@ def _held(judgements: Iterable[Judgement]) -> list[Holds]:
 
 
 def _reasons(kind: Kind, facts: Sequence[Counted]) -> tuple[Reason, ...]:
-    return tuple(Reason(kind, fact) for fact in facts)
+    return tuple([Reason(kind, fact) for fact in facts])
 
 
 def _nth(kind: Kind, facts: Sequence[Counted], threshold: int) -> Judgement:

@@ -113,7 +113,7 @@ BLOCKS = st.lists(st.builds(Block, st.integers(0, 20).map(at), st.booleans()), m
 @tried
 @given(BLOCKS, st.integers(0, 20))
 def test_blocks_are_read_as_one_would_second_by_second(some: list[Block], moment: int) -> None:
-    facts = Facts(at(30), {Kind.POST: (replace(POST, counted_at=at(moment)),)}, blocks=some)
+    facts = Facts(at(30), {Kind.POST: (POST._replace(counted_at=at(moment)),)}, blocks=some)
     free = second_by_second(some, moment)
     blocked_at_last = second_by_second(some, 24) is None
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Dialect
 
 from worker.adapters.database.types import as_text
@@ -31,6 +32,7 @@ class Rows:
     def __init__(self, name: str, **columns: str) -> None:
         self.name = name
         self.columns = columns
+        self._parameters = [(f"{name}_{column}", kind) for column, kind in columns.items()]
 
     def source(self, dialect: Dialect) -> str:
         """Return the FROM item."""
@@ -55,10 +57,13 @@ class Rows:
         """Return the parameters that hold these rows."""
         if dialect.name == "sqlite":
             return {self.name: json.dumps(rows, default=_for_sqlite)}
-        columns = zip(*rows, strict=True) if rows else ((),) * len(self.columns)
+        return self.bind_columns(tuple(zip(*rows, strict=True)) if rows else ((),) * len(self.columns))
+
+    def bind_columns(self, columns: Sequence[Sequence[Any]]) -> dict[str, Any]:
+        """Return the parameters that hold these columns, for PostgreSQL."""
         return {
-            f"{self.name}_{column}": _WRITTEN[kind](values)
-            for (column, kind), values in zip(self.columns.items(), columns, strict=True)
+            name: _WRITTEN[kind](values)
+            for (name, kind), values in zip(self._parameters, columns, strict=True)
         }
 
 
@@ -79,7 +84,8 @@ def _quoted(value: str) -> str:
 
 
 def _instants(values: Sequence[datetime | None]) -> str:
-    return "{" + ",".join([value.isoformat() if value is not None else "NULL" for value in values]) + "}"
+    # As JSON has them PostgreSQL reads them too, and a null as well.
+    return f"{{{orjson.dumps(values).decode()[1:-1]}}}"
 
 
 def _plain(values: Sequence[object]) -> str:

@@ -99,13 +99,13 @@ class Batch(Decisions):
             sql += f" WHERE user_id {_WANTED.among(self.dialect)}"
             parameters |= _WANTED.bind(self.dialect, [(user_id,) for user_id in sorted(wanted)])
         rows = self.connection.execute(self._instants(sql, *_INSTANTS), parameters)
-        return {row.user_id: _user(row) for row in rows}
+        return {user.user_id: user for user in map(_user, rows)}
 
     def users(self, user_ids: Collection[str]) -> dict[str, User]:
         """Return users that are locked already."""
         sql = f"SELECT {_USER} FROM users WHERE user_id {_IDS.among(self.dialect)}"
         rows = self.connection.execute(self._instants(sql, *_INSTANTS), self._ids(sorted(user_ids)))
-        return {row.user_id: _user(row) for row in rows}
+        return {user.user_id: user for user in map(_user, rows)}
 
     def _locking(self, columns: str) -> str:
         lock = "" if self._sqlite else "FOR NO KEY UPDATE"
@@ -120,11 +120,14 @@ class Batch(Decisions):
 
     def look_at(self, chances: Sequence[Chance]) -> list[tuple[str, str, bool]]:
         """Return which badges were awarded already and which are to be evaluated."""
+        # A look-up a row, not a join; and by the person alone: planned while there were no awards yet, the
+        # index by badge would seem as good, and later find everybody who has it.
         sql = (
-            "SELECT c.user_id, c.badge_id, a.user_id IS NOT NULL "
-            f"FROM {_CHANCES.source(self.dialect)} LEFT JOIN awards a "
-            "ON a.user_id = c.user_id AND a.badge_id = c.badge_id "
-            "WHERE a.user_id IS NOT NULL OR c.threshold = 0 OR c.threshold <= (SELECT count(*) "
+            "WITH asked AS MATERIALIZED (SELECT c.*, (SELECT 1 FROM awards a "
+            "WHERE a.user_id = c.user_id AND a.badge_id || '' = c.badge_id) AS awarded "
+            f"FROM {_CHANCES.source(self.dialect)}) "
+            "SELECT c.user_id, c.badge_id, c.awarded IS NOT NULL FROM asked c "
+            "WHERE c.awarded IS NOT NULL OR c.threshold = 0 OR c.threshold <= (SELECT count(*) "
             "FROM activities w WHERE w.user_id = c.user_id AND w.kind = 'connected' "
             "AND w.counted_at BETWEEN c.low AND c.high)"
         )
@@ -182,12 +185,10 @@ def _bury(dialect: Dialect) -> Executable:
 
 
 def _user(row: Any) -> User:
-    profile = {
-        name: Told(getattr(row, name), getattr(row, f"{name}_at"))
-        for name in FIELDS
-        if getattr(row, name) is not None
-    }
-    return User(row.user_id, profile, row.registered_at, row.deleted_at)
+    user_id, *told, registered_at, deleted_at = row
+    pairs = zip(FIELDS, told[::2], told[1::2], strict=True)
+    profile = {name: Told(value, at) for name, value, at in pairs if value is not None}
+    return User(user_id, profile, registered_at, deleted_at)
 
 
 def _user_row(user: User) -> tuple[Any, ...]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Dialect, Executable, select
+from sqlalchemy.dialects import postgresql
 
 from worker.activities import Kind
 from worker.adapters.database import engine
 from worker.adapters.database.arrays import INSTANT, INTEGER, TEXT, Rows
-from worker.adapters.database.history import Entry, write_history
+from worker.adapters.database.history import WORKER, Entry, next_number, write_history
 from worker.adapters.database.schema import badges
 from worker.adapters.database.statements import returning_instants, statement
+from worker.adapters.database.types import as_text
 from worker.awards import AwardState, NewAward
 from worker.ports import StoredBadge
 from worker.rules.facts import Counted
@@ -33,12 +34,25 @@ _AWARDS = Rows(
     issuer=TEXT,
     definition_version=INTEGER,
     earned_at=INSTANT,
-    decided_at=INSTANT,
-    due_at=INSTANT,
     because=TEXT,
     backfilled=INTEGER,
 )
 
+# Award and history in one statement, by the database's clock.
+_INSERT_AWARDS = (
+    f"WITH made AS (INSERT INTO awards ({', '.join(_AWARDS.columns)}, decided_at, due_at) "
+    "SELECT user_id, badge_id, state, issuer, definition_version, earned_at, CAST(because AS jsonb), "
+    "backfilled <> 0, statement_timestamp(), GREATEST(statement_timestamp(), earned_at) "
+    f"FROM {_AWARDS.source(postgresql.dialect())} "  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+    "ON CONFLICT (user_id, badge_id) DO NOTHING "
+    "RETURNING user_id, badge_id, decided_at, earned_at, definition_version), "
+    "told AS (INSERT INTO award_history (user_id, badge_id, entry, at, what, actor, detail) "
+    "SELECT user_id, badge_id, :entry, decided_at, 'decided', :actor, "
+    "jsonb_build_object('earned_at', earned_at, 'version', definition_version) FROM made) "
+    "SELECT count(*) FROM made"
+)
+
+_KINDS = {kind.value: kind for kind in Kind}
 Counts = dict[str, dict[Kind, list[Counted]]]
 
 
@@ -89,8 +103,8 @@ class Decisions:
 
     def _collect(self, found: Counts, sql: str, parameters: dict[str, Any]) -> None:
         rows = self.connection.execute(self._instants(sql, "counted_at"), parameters)
-        for user_id, kind, *counted in rows.all():
-            found[user_id][Kind(kind)].append(Counted(*counted))
+        for user_id, kind, object_id, counted_at, source, event_id in rows.all():
+            found[user_id][_KINDS[kind]].append(Counted(object_id, counted_at, source, event_id))
 
     def blocks(self, user_ids: Collection[str]) -> dict[str, list[Block]]:
         """Return every block and unblock of these users."""
@@ -113,24 +127,29 @@ class Decisions:
         Once-only is the key, never a look before. An award waits for what its issuer needs; without an issuer
         it is `earned`; one whose `earned_at` lies ahead of the clock is not due before it.
         """
-        at = engine.now(self.connection)
         ordered = sorted(awards, key=lambda award: (award.user_id, award.badge_id))
+        if self.dialect.name == "sqlite":
+            return self._insert_awards_on_sqlite(ordered)
+        bound = _AWARDS.bind(self.dialect, [_row(award) for award in ordered])
+        number = {"entry": next_number(), "actor": WORKER}
+        made: int = self.connection.execute(statement(_INSERT_AWARDS), bound | number).scalar_one()
+        return made
+
+    def _insert_awards_on_sqlite(self, awards: Sequence[NewAward]) -> int:
+        at = engine.now(self.connection)
         columns = ", ".join(_AWARDS.columns)
-        because, backfilled = self._casts()
-        values = columns.replace("because", because).replace("backfilled", backfilled)
-        rows = self.connection.execute(
-            statement(
-                f"INSERT INTO awards ({columns}) SELECT {values} FROM {_AWARDS.source(self.dialect)} "
-                "WHERE true ON CONFLICT (user_id, badge_id) DO NOTHING RETURNING user_id, badge_id"
-            ),
-            _AWARDS.bind(self.dialect, [_row(award, at) for award in ordered]),
+        sql = (
+            f"INSERT INTO awards ({columns}, decided_at, due_at) SELECT {columns}, :at, max(:at, earned_at) "
+            f"FROM {_AWARDS.source(self.dialect)} WHERE true "
+            "ON CONFLICT (user_id, badge_id) DO NOTHING RETURNING user_id, badge_id"
         )
-        made = {(row.user_id, row.badge_id) for row in rows}
+        bound = _AWARDS.bind(self.dialect, [_row(award) for award in awards]) | {"at": as_text(at)}
+        made = {(row.user_id, row.badge_id) for row in self.connection.execute(statement(sql), bound)}
         write_history(
             self.connection,
             [
                 Entry(award.user_id, award.badge_id, at, "decided", _detail(award))
-                for award in ordered
+                for award in awards
                 if (award.user_id, award.badge_id) in made
             ],
         )
@@ -153,11 +172,6 @@ class Decisions:
         )
         return len(rows)
 
-    def _casts(self) -> tuple[str, str]:
-        if self.dialect.name == "sqlite":
-            return "because", "backfilled"
-        return "CAST(because AS jsonb)", "CAST(backfilled AS boolean)"
-
     def _instants(self, sql: str, *columns: str) -> Executable:
         """Return the statement with the columns that are instants typed so."""
         return returning_instants(sql, *columns) if self.dialect.name == "sqlite" else statement(sql)
@@ -176,7 +190,7 @@ def reachable(dialect: Dialect) -> str:
     )
 
 
-def _row(award: NewAward, at: datetime) -> tuple[Any, ...]:
+def _row(award: NewAward) -> tuple[Any, ...]:
     return (
         award.user_id,
         award.badge_id,
@@ -184,9 +198,7 @@ def _row(award: NewAward, at: datetime) -> tuple[Any, ...]:
         award.issuer,
         award.definition_version,
         award.earned_at,
-        at,
-        max(at, award.earned_at),
-        json.dumps(award.because, separators=(",", ":")),
+        orjson.dumps(award.because).decode(),
         int(award.backfilled),
     )
 

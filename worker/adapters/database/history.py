@@ -58,8 +58,9 @@ def write_history(connection: Connection, entries: Sequence[Entry]) -> None:
 
 def _row(entry: Entry) -> tuple[Any, ...]:
     detail = json.dumps(entry.detail, separators=(",", ":"))
-    return entry.user_id, entry.badge_id, str(_next_number()), entry.at, entry.what, entry.actor, detail
+    return entry.user_id, entry.badge_id, str(next_number()), entry.at, entry.what, entry.actor, detail
 
 
-def _next_number() -> int:
+def next_number() -> int:
+    """Return the number of an entry, or of several at one instant about different awards."""
     return (time.time_ns() // 1000) << 10 | next(_count) & 0x3FF

@@ -43,16 +43,16 @@ def merge(connection: Connection, news: Sequence[ActivityNews], marks: Mapping[K
     """
     if connection.dialect.name == "sqlite":
         return _merge_on_sqlite(connection, news, marks)
-    found = connection.execute(statement(_POSTGRESQL), _parameters(connection, news, marks)).all()
+    found = connection.execute(statement(_POSTGRESQL), _parameters(news, marks)).all()
     return [Moved(user_id, Kind(kind), *rest) for user_id, kind, *rest in found]
 
 
-def _parameters(
-    connection: Connection, news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]
-) -> dict[str, Any]:
+def _parameters(news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]) -> dict[str, Any]:
+    columns: list[Sequence[Any]] = list(zip(*news, strict=True))
+    firsts, lasts = columns[3:5]
     # An activity is mostly seen once: then its last time is its first, and need not be written twice.
-    rows = [each if each[4] is not each[3] else (*each[:4], None, *each[5:]) for each in news]
-    parameters = _NEWS.bind(connection.dialect, rows)
+    columns[4] = [None if last is first else last for first, last in zip(firsts, lasts, strict=True)]
+    parameters = _NEWS.bind_columns(columns)
     for kind in _COUNTED:
         marked = marks.get(kind, Marks())
         parameters[f"{kind}_thresholds"] = f"{{{','.join(map(str, marked.thresholds))}}}"
@@ -81,7 +81,9 @@ def _news_is_first(by_code_point: str) -> str:
     )
 
 
-def _settled(source: str, earliest: str, latest: str, removed: str, *, by_code_point: str = "") -> str:
+def _settled(
+    source: str, earliest: str, latest: str, removed: str, *, by_code_point: str = "", place: str = "rowid"
+) -> str:
     """Return the query that merges each row of news (called n) with what is stored of it (called o)."""
     is_first = _news_is_first(by_code_point)
     return (
@@ -90,7 +92,7 @@ def _settled(source: str, earliest: str, latest: str, removed: str, *, by_code_p
         f"{earliest} AS first_at, {latest} AS last_at, {removed} AS removed_at, "
         f"CASE WHEN o.user_id IS NULL OR {is_first} THEN n.source ELSE o.source END AS source, "
         f"CASE WHEN o.user_id IS NULL OR {is_first} THEN n.event_id ELSE o.event_id END AS event_id, "
-        "o.counted_at AS was, o.user_id IS NULL AS fresh, "
+        f"o.{place} AS place, o.counted_at AS was, o.user_id IS NULL AS fresh, "
         f"o.user_id IS NOT NULL AND ({is_first} "
         "OR coalesce(n.last_at, n.first_at) > o.last_at OR o.last_at IS NULL AND n.first_at IS NOT NULL "
         "OR n.removed_at > o.removed_at OR o.removed_at IS NULL AND n.removed_at IS NOT NULL) AS changed "
@@ -107,7 +109,8 @@ def _may_decide(kind: Kind) -> str:
 
 
 # One statement: the rows that are merged are read, written, counted and filtered where they are. What is new
-# is inserted and what is known updated, instead of ON CONFLICT, which looks each row up once more.
+# is inserted and what is known updated, instead of ON CONFLICT, which looks each row up once more; updated
+# in its place, where it still is since nobody else can change it.
 _POSTGRESQL = (
     "WITH settled AS MATERIALIZED ("
     + _settled(
@@ -116,13 +119,14 @@ _POSTGRESQL = (
         "GREATEST(o.last_at, n.last_at, n.first_at)",
         "GREATEST(o.removed_at, n.removed_at)",
         by_code_point='COLLATE "C"',  # and not by the database's language
+        place="ctid",
     )
     + f"), inserted AS (INSERT INTO activities ({_COLUMNS}) SELECT {_COLUMNS} FROM settled WHERE fresh), "
     "updated AS (UPDATE activities a SET first_at = s.first_at, last_at = s.last_at, "
     "removed_at = s.removed_at, counted_at = s.counted_at, source = s.source, event_id = s.event_id "
-    "FROM settled s WHERE s.changed "
-    "AND a.user_id = s.user_id AND a.kind = s.kind AND a.object_id = s.object_id), "
-    "moved AS MATERIALIZED (SELECT d.*, coalesce(c.value, 0) AS old, c.user_id IS NULL AS fresh FROM ("
+    "FROM settled s WHERE s.changed AND a.ctid = s.place), "
+    "moved AS MATERIALIZED ("
+    "SELECT d.*, coalesce(c.value, 0) AS old, c.user_id IS NULL AS fresh, c.ctid AS place FROM ("
     "SELECT user_id, kind, CAST(count(counted_at) - count(was) AS integer) AS delta, "
     "min(counted_at) AS since, max(counted_at) AS until "
     "FROM settled WHERE counted_at IS DISTINCT FROM was GROUP BY user_id, kind ORDER BY user_id, kind"
@@ -130,7 +134,7 @@ _POSTGRESQL = (
     "begun AS (INSERT INTO counts (user_id, kind, value) "
     "SELECT user_id, kind, delta FROM moved WHERE fresh AND delta <> 0), "
     "counted AS (UPDATE counts c SET value = c.value + m.delta FROM moved m "
-    "WHERE NOT m.fresh AND m.delta <> 0 AND c.user_id = m.user_id AND c.kind = m.kind) "
+    "WHERE NOT m.fresh AND m.delta <> 0 AND c.ctid = m.place) "
     "SELECT user_id, kind, old, old + delta, since, until FROM moved "
     f"WHERE CASE kind {' '.join(map(_may_decide, _COUNTED))} ELSE false END"
 )
