@@ -8,9 +8,9 @@ import json
 import typer
 
 from worker.cli.events_asyncapi import asyncapi_document
-from worker.cli.events_schema import event_schema
 from worker.cli.options import AsJson
 from worker.cli.output import print_json
+from worker.event_schema import event_schema
 
 app = typer.Typer(no_args_is_help=True, help="What upstream may send, and how.")
 
@@ -32,3 +32,11 @@ def asyncapi(as_json: AsJson = False) -> None:
     # A copy in which nothing stands twice: YAML would put references there.
     document = json.loads(json.dumps(asyncapi_document()))
     print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110), end="")
+
+
+@app.command()
+def openapi(as_json: AsJson = True) -> None:  # noqa: ARG001 # it is JSON, asked for or not
+    """Print the OpenAPI document of the web application, which serves it as /openapi.json."""
+    from worker.web.openapi import openapi_document
+
+    print_json(openapi_document())

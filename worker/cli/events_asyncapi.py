@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from worker import __version__
-from worker.cli.events_schema import ABOUT, event_schema
+from worker.event_schema import ABOUT, event_schema
 
 _SCHEMAS = "#/components/schemas/"
 _MESSAGES = "#/components/messages/"
