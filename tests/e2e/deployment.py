@@ -1,10 +1,12 @@
 """A whole deployment: PostgreSQL, Valkey, the sandbox, and the worker's processes, each by itself.
 
-Everything in it that nobody may ever read in a log carries a mark: `ADDRESS_MARK`, `SECRET_MARK`.
+Everything in it that nobody may ever read in a log carries a mark: `ADDRESS_MARK`, `SECRET_MARK`,
+`NAME_MARK`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import sys
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STREAM = "badge-events"
-ADDRESS_MARK, SECRET_MARK = "kept-out-of-logs", "s3cr3t-m4rk"
+ADDRESS_MARK, SECRET_MARK, NAME_MARK = "kept-out-of-logs", "s3cr3t-m4rk", "n4me-m4rk"
+TOKEN, WEBHOOK_SECRET = f"{SECRET_MARK}-token", f"{SECRET_MARK}-webhook"
 PATIENCE = 60.0  # seconds; a busy machine may be slow, and nothing here is a matter of time
 
 # The commands as an operator types them, after `badge-worker` and `celery`.
@@ -91,6 +94,13 @@ class Deployment:
         self.start("flower", *FLOWER, "--address=127.0.0.1", f"--port={port}")
         return f"http://127.0.0.1:{port}"
 
+    def start_web(self) -> str:
+        """Start the web application and return its URL."""
+        port = free_port()
+        web = self.start("web", "-m", "worker", "serve", web_port=port)
+        web.wait_for("web.started", PATIENCE)
+        return f"http://127.0.0.1:{port}"
+
     def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a process a signal and return its exit code."""
         self.processes[name].signal(number)
@@ -138,6 +148,7 @@ class Deployment:
 def _environment(database_url: str, redis_url: str) -> dict[str, str]:
     # Both servers let anybody in, whatever the password: it is here to be kept out of the logs.
     server = redis_url.replace("redis://", f"redis://default:{SECRET_MARK}@").rsplit("/", 1)[0]
+    hashed = hashlib.sha256(TOKEN.encode()).hexdigest()
     return {
         "BADGE_WORKER_DATABASE_URL": database_url.replace("@", f":{SECRET_MARK}@"),
         "BADGE_WORKER_EVENTS_URL": f"{server}/0?stream={STREAM}",
@@ -145,6 +156,9 @@ def _environment(database_url: str, redis_url: str) -> dict[str, str]:
         "BADGE_WORKER_REDIS_URL": f"{server}/2",
         "BADGE_WORKER_ISSUER_ACADEMY_USERNAME": address("academy"),
         "BADGE_WORKER_ISSUER_ACADEMY_PASSWORD": SECRET_MARK,
+        "BADGE_WORKER_SECRET_KEY": f"{SECRET_MARK}-key-of-forgotten-people",
+        "BADGE_WORKER_API_TOKENS": f"operator:admin+read+publish:{hashed}",
+        "BADGE_WORKER_OPIGNO_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "BADGE_WORKER_LOG_FORMAT": "json",
         "BADGE_WORKER_LOG_LEVEL": "debug",
     }

@@ -18,6 +18,7 @@ from tests.e2e.deployment import (
     ADDRESS_MARK,
     BEAT,
     CONSUMER,
+    NAME_MARK,
     PATIENCE,
     SECRET_MARK,
     STREAM,
@@ -25,6 +26,7 @@ from tests.e2e.deployment import (
     Deployment,
     address,
 )
+from tests.e2e.marked import assert_unmarked, knocks, person, walk_through_admin
 from tests.support.bodies import enrolled, event, registered, updated
 from tests.support.waiting import wait_until
 from worker.adapters.embedded import free_port, start_valkey
@@ -181,31 +183,59 @@ def test_flower_lists_tasks_with_their_names_and_without_addresses(deployment: D
     assert httpx.get(f"{url}/api/tasks", timeout=10).status_code == httpx.codes.UNAUTHORIZED
 
 
-def test_no_process_ever_prints_an_address_or_a_secret(deployment: Deployment) -> None:
-    """Things go wrong here that have the address in their hands: bad events, refusals, a conflict, a 500."""
+def test_no_process_ever_prints_an_address_a_name_or_a_secret(deployment: Deployment, tmp_path: Path) -> None:
+    """Things go wrong here that have them in their hands: bad events and requests, refusals, a 500."""
     fault = {"fault": "error_before", "path": "/v2/badgeclasses/", "method": "POST", "times": 1}
     httpx.post(f"{deployment.sandbox_url}/sandbox/faults", json=[fault]).raise_for_status()
     deployment.publish(
-        event("user.registered", datetime.now(UTC), email=address("nobody")),
+        event("user.registered", datetime.now(UTC), email=address("nobody"), first_name=NAME_MARK),
         address("no-event").encode(),
+        person("door"),
         *starts("first"),
     )
     deployment.awaited_assertion("first")
     deployment.publish(*starts("second", email=address("first")), *starts("third", email=f"@{ADDRESS_MARK}"))
     awaited = [["failed"], ["failed"]]
     wait_until(lambda: [*map(deployment.states, ("second", "third"))] == awaited, PATIENCE, "two refusals")
+    go_through_every_door(deployment)
+    run_what_operators_run(deployment, tmp_path)
 
     tokens = deployment.tokens()
     for name in deployment.processes:
         deployment.stop(name)
 
     printed = deployment.output()
-    assert "event.refused" in printed
-    assert "award.failed" in printed
-    assert ADDRESS_MARK not in printed
-    assert SECRET_MARK not in printed
+    assert all(event in printed for event in ("event.refused", "award.failed", "request.answered"))
+    assert_unmarked(printed)
     assert tokens
     assert not [token for token in tokens if token in printed]
+
+
+def go_through_every_door(deployment: Deployment) -> None:
+    url = deployment.start_web()
+    for knock in knocks():
+        answer = httpx.request(
+            knock.method, f"{url}{knock.path}", headers=knock.headers, content=knock.content, timeout=20
+        )
+        assert answer.status_code == knock.expected, (knock, answer.text)
+    walk_through_admin(url)
+
+
+def run_what_operators_run(deployment: Deployment, folder: Path) -> None:
+    """All but what shows the body of a dead letter, which is for showing it."""
+    (folder / "bad.jsonl").write_bytes(
+        b"\n".join([address("line").encode(), *starts("published"), person("")])
+    )
+    for words, code in (
+        (("doctor",), 0),
+        (("publish", str(folder / "bad.jsonl")), 1),
+        (("explain", "second"), 0),
+        (("awards", "list", "--json"), 0),
+        (("reconcile",), 0),
+        (("users", "forget", "door", "--yes"), 0),
+    ):
+        command = deployment.start("-".join(words[:2]).replace("/", "-"), "-m", "worker", *words)
+        assert command.wait(PATIENCE) == code, command.output()
 
 
 def test_neither_does_one_that_cannot_reach_anything(tmp_path: Path) -> None:
