@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from tests.e2e.embedded import (
 )
 from tests.support.processes import no_process_left
 from tests.support.processes import spawn as spawn_logged
+from tests.support.scraping import scrape
 from tests.support.waiting import wait_until
 from worker.cli.embedded import _sandbox_port
 
@@ -45,16 +47,30 @@ def folder(tmp_path: Path) -> Path:
     return prepared(tmp_path / "home")
 
 
+def four_ports() -> range:
+    """Return four free ports in a row, none of those that the kernel gives to whoever asks for any."""
+
+    def is_free(port: int) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) != 0
+
+    firsts = iter(lambda: random.randrange(20_000, 30_000), None)  # noqa: S311 # guards nothing
+    return next(range(first, first + 4) for first in firsts if all(map(is_free, range(first, first + 4))))
+
+
 def test_other_commands_use_what_runs_and_all_is_there_again_after_the_worst_end(
     spawn: Spawn, folder: Path
 ) -> None:
     (folder / "events.jsonl").write_bytes(b"\n".join([*starts("ada"), b"no event"]))
+    ports = four_ports()
+    (folder / ".env").write_text(f"BADGE_WORKER_METRICS_PORT={ports[0]}\n")
     with no_process_left():
         up = start_up(spawn, folder)
         published = up.command("publish", "--raw", "events.jsonl")
         wait_until(lambda: has(up.database, ISSUED), PATIENCE, "an award issued")
         awards, letters = up.command("awards", "list"), up.command("dead-letters", "list")
         second = run_in(folder, "up")
+        consumer, worker, beat, web = (scrape(f"http://127.0.0.1:{port}") for port in ports)
         up.publish(*starts("bob"))
         up.process.signal(signal.SIGKILL)
         up.process.wait()
@@ -66,6 +82,9 @@ def test_other_commands_use_what_runs_and_all_is_there_again_after_the_worst_end
     assert published["accepted"] == 3
     assert [(award["user_id"], award["state"]) for award in awards] == [("ada", "issued")]
     assert [letter["body"] for letter in letters] == ["no event"]
+    assert consumer.sum("events_total", outcome="refused") == 1
+    assert worker.sum("tasks_total", task="awards.issue", outcome="success") == 1
+    assert beat.one("awards", state="issued") == web.one("awards", state="issued") == 1
     assert (second.returncode, second.stderr.count("\n")) == (2, 1)
     assert "is running" in second.stderr
     assert without.returncode == 2

@@ -42,6 +42,7 @@ START_TIMEOUT = 30.0  # seconds for the sandbox to answer, and for the web to li
 STOP_TIMEOUT = 6.0  # seconds for all parts together to finish what they have in hand
 LOCK_TIMEOUT = 1.0  # seconds; other commands look at the lock for an instant
 RUN_FILE = "run.json"
+MEASURED = ("consumer", "worker", "beat", "web")  # the parts that serve metrics
 KEY_FILE = "secret.key"  # what SECRET_KEY is, from one run to the next
 TOKEN_FILE = "token"  # noqa: S105 # a file's name: the token that opens the web's doors, from one run to the next
 TOKEN_NAME = "development"  # noqa: S105 # whose it is, in logs
@@ -160,12 +161,19 @@ class Whole:
 
     def _add(self, name: str, *command: str, settings: dict[str, str] | None = None) -> Part:
         env = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
-        passed_on = self.passed_on | self.variables | (settings or {})
+        passed_on = self.passed_on | self.variables | (settings or {}) | self._metrics_port(name)
         env |= {PREFIX + key: value for key, value in passed_on.items()}
         part = Part(name, list(command), env, self.folder)
         part.start()
         self._parts.append(part)
         return part
+
+    def _metrics_port(self, name: str) -> dict[str, str]:
+        """Return where a part serves its metrics, if any do: each at a port of its own, one after another."""
+        first = self.passed_on.get("METRICS_PORT")
+        if first is None or name not in MEASURED:
+            return {}
+        return {"METRICS_PORT": str(int(first) + MEASURED.index(name))}
 
     def _write_run_file(self, path: Path) -> None:
         """Tell other commands in this folder where everything is. Nobody else may read it."""

@@ -9,7 +9,7 @@ from typing import NoReturn
 from pydantic import SecretStr
 from rich.console import Console
 
-from worker.cli.embedded import Whole
+from worker.cli.embedded import MEASURED, Whole
 from worker.cli.output import say
 from worker.logs import configure_logging
 from worker.settings import HOME, PREFIX, Settings, load_settings
@@ -17,6 +17,7 @@ from worker.settings import HOME, PREFIX, Settings, load_settings
 # What holds for the parts too. Where things are is the whole's own affair.
 _PASSED_ON = (
     *("batch_size", "batch_wait", "time_zone", "log_format", "log_level", "secret_key", "graphql_explorer"),
+    "metrics_port",
     *("api_tokens", "api_jwks_url", "api_jwt_issuer", "api_jwt_audience", "opigno_webhook_secret"),
 )
 _LOOK_AFTER = 0.2  # seconds between two looks at the parts
@@ -46,6 +47,9 @@ def _say_where(whole: Whole) -> None:
     console.print(f"  token      {whole.token}")
     console.print(f"  assertions {whole.sandbox_url}/sandbox/assertions")
     console.print(f"  calls      {whole.sandbox_url}/sandbox/calls")
+    if first := whole.passed_on.get("METRICS_PORT"):
+        ports = (f"{int(first) + number} {name}" for number, name in enumerate(MEASURED))
+        console.print(f"  metrics    ports {', '.join(ports)}")
     console.print("  logs       .badge-worker/*.log")
 
 
