@@ -12,13 +12,13 @@ from starlette.responses import FileResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-_FILES = Path(__file__).parent / "static"
+FILES = Path(__file__).parent / "static"
 
 
 def explorer(path: str) -> list[BaseRoute]:
     """Return the routes of the page and of what it needs."""
 
     def page(_request: Request) -> FileResponse:
-        return FileResponse(_FILES / "explorer.html")
+        return FileResponse(FILES / "explorer.html")
 
-    return [Route(path, page, methods=["GET"]), Mount(f"{path}/static", StaticFiles(directory=_FILES))]
+    return [Route(path, page, methods=["GET"]), Mount(f"{path}/static", StaticFiles(directory=FILES))]
