@@ -88,5 +88,5 @@ def test_a_query_is_answered_in_a_browser(address: str, window: Browser) -> None
 
     wait_until(lambda: "EARNED" in window.one(_ANSWER).text, 20, what="the answer")
     assert '"title": "First steps"' in window.one(_ANSWER).text
-    # The schema was asked for before anybody had said who asks; nothing else was refused, by no policy either.
+    # The schema was asked for before anybody had said who asks; nothing else was refused.
     assert [each for each in window.complaints if "401" not in each] == []
