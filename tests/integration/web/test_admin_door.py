@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from itsdangerous import TimestampSigner
+from starlette.applications import Starlette
 
 from tests.support.admin_site import (
     KEY,
@@ -26,7 +27,7 @@ from worker.adapters.database.engine import make_engine
 from worker.bootstrap import Services
 from worker.errors import ConfigurationError
 from worker.settings import load_settings
-from worker.web.admin import Starlette, mount
+from worker.web.admin import mount
 from worker.web.admin.attempts import MOST, MOST_OF_PEER, WINDOW, Attempts
 from worker.web.admin.sessions import COOKIE, LASTS
 
@@ -251,7 +252,7 @@ def test_no_page_runs_a_script_or_loads_anything_from_elsewhere(site: AdminSite,
     assert answer.headers["cache-control"] == "no-store"
     elements = Elements(answer.text)
     assert elements.runs == []
-    assert elements.loads == {"/admin/static/admin.css"}
+    assert elements.loads == {"/admin/static/admin.css", "/admin/static/badge.svg"}
 
 
 def test_the_style_sheet_is_there_for_everybody(site: AdminSite) -> None:

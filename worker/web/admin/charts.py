@@ -9,8 +9,8 @@ from datetime import date, timedelta
 
 from worker.adapters.database.looking import DayCount
 
-WIDTH, HEIGHT = 760, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 8, 12, 28  # margins
+WIDTH, HEIGHT = 1080, 290
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 44, 12, 28  # margins
 _MOST_BARS = 60
 _LABELS = 8
 _LINES = 4

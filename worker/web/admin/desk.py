@@ -176,3 +176,5 @@ async def _answer(view: Callable[[Visit], Response], visit: Visit) -> Response:
         )
         log.warning("admin.failed", error=type(error).__name__, reason=str(error))
         return visit.page("error.html", status=status, code=status.value, words=str(error))
+    except HTTPException as error:
+        return visit.page("error.html", status=error.status_code, code=error.status_code, words=error.detail)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from worker.rules.findings import Finding
     from worker.web.admin.desk import Visit
 
+_DAY = 86_400  # seconds
 MOST_ACTIVITIES = 50  # on the page
 
 
@@ -84,7 +85,7 @@ def _lines(finding: Finding, depth: int = 0) -> Iterator[Line]:
 
 def _line(finding: Finding, depth: int) -> Line:
     group = {AllOf: "all of these", AnyOf: "one of these"}.get(type(finding.criterion))
-    say = span if isinstance(finding.criterion, RegisteredFor) else str
+    say = _age if isinstance(finding.criterion, RegisteredFor) else str
     present = finding.wanted if finding.holds else min(finding.present, finding.wanted)
     return Line(
         depth,
@@ -96,6 +97,11 @@ def _line(finding: Finding, depth: int) -> Line:
         say(finding.missing) if finding.missing else "-",
         _when(finding),
     )
+
+
+def _age(seconds: int) -> str:
+    """Return an age to the day, or what is less than one."""
+    return span(seconds - seconds % _DAY if seconds > _DAY else seconds)
 
 
 def _when(finding: Finding) -> str:
