@@ -11,6 +11,7 @@ import anyio
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker import measuring
@@ -52,6 +53,8 @@ class Guard:
         begun, answered = time.perf_counter(), _Answered(send)
         try:
             await self._answer(scope, receive, answered)
+        except ClientDisconnect:
+            answered.status = _GONE
         except Exception as error:  # whatever it was, the caller is answered and we are told
             log.exception("request.failed", door=self._doors(scope["path"]), error=type(error).__name__)
             if not answered.status:
@@ -82,6 +85,7 @@ class Guard:
         await self._app(scope, _Bounded(receive, largest), send)
 
 
+_GONE = 499  # as other servers note who did not wait for the answer
 _PROBES = {"/healthz", "/readyz", "/metrics"}  # come every few seconds
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
