@@ -87,7 +87,10 @@ RUN_BY = {
     "celery worker": (
         f"{E2E}/test_processes.py::test_without_a_task_worker_awards_stay_pending_and_go_out_when_one_starts"
     ),
-    "curl": "tests/unit/test_commands_shown.py::test_the_sandbox_answers_what_is_shown",
+    "curl of the sandbox": "tests/unit/test_commands_shown.py::test_the_sandbox_answers_what_is_shown",
+    "curl $URL/graphql": (
+        "tests/integration/web/test_graphql_documents.py::test_the_command_of_the_page_runs"
+    ),
     "make audit": ("tests/unit/test_audit.py::test_it_says_what_was_found_and_where_nobody_could_tell"),
     "make demo": f"{E2E}/test_demo.py::test_the_demo_issues_exactly_what_was_earned",
     "make docs": "tests/integration/test_site.py::test_no_page_loads_anything_from_elsewhere",
@@ -162,13 +165,16 @@ def shape(words: list[str]) -> str | None:
     if program == "badge-worker":
         path = our_path(words[1:])
         return " ".join([program, *path]) if path else None
-    if program == "celery":
-        return f"celery {words[3]}" if words[1:3] == ["-A", "worker.app"] else None
-    if program == "python":
-        return " ".join([program, *(words[1:3] if words[1] == "-m" else words[1:2])])
-    if program in {"make", "redis-cli"}:
+    if program == "celery" and words[1:3] == ["-A", "worker.app"]:
+        return f"celery {words[3]}"
+    if program == "python" and words[1] == "-m":
+        return " ".join([program, *words[1:3]])
+    if program in {"make", "redis-cli", "python"}:
         return f"{program} {words[1]}"
-    return program if program in {"curl", "promtool"} else None
+    if program == "curl":
+        (url,) = [word for word in words if re.match(r"https?:|\$URL", word)]
+        return "curl of the sandbox" if url.startswith("http://127.0.0.1:8800/") else f"curl {url}"
+    return program if program == "promtool" else None
 
 
 def shown() -> dict[str, list[list[str]]]:
@@ -268,7 +274,9 @@ TEMPLATES = (SeedTemplate("template", "First steps", "ORG"),)
 OPTIONS = SandboxOptions(badgeclasses=SEEDS, templates=TEMPLATES, tokens={"TOKEN": "academy"})
 
 
-@pytest.mark.parametrize("words", SHOWN["curl"], ids=lambda words: words[2].partition("8800")[2])
+@pytest.mark.parametrize(
+    "words", SHOWN["curl of the sandbox"], ids=lambda words: words[2].partition("8800")[2]
+)
 def test_the_sandbox_answers_what_is_shown(words: list[str]) -> None:
     with running(OPTIONS) as url:
         answer = as_curl(words, url)
