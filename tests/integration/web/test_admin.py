@@ -7,14 +7,18 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text as sql
 
 from tests.support.admin_site import ATTACK, AdminSite, Elements, admin_site, fill, text, variables
 from tests.support.bodies import enrolled
 from tests.support.ground import Ground
 from tests.support.outbox import change
+from worker.adapters.database import looking
 from worker.adapters.database.engine import make_engine
+from worker.adapters.database.looking import DayCount, Looking
 from worker.adapters.database.migrations import upgrade
 from worker.adapters.queues import open_queue
+from worker.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,14 +27,18 @@ if TYPE_CHECKING:
     from tests.support.services import Postgres
 
 
+# Where no statement differs, one kind of database shows as much as two.
+ONE = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+
+
 @pytest.fixture(scope="module")
 def migrated_server(postgres_server: Postgres) -> Iterator[str]:
-    """A database on PostgreSQL with the newest schema, for copies."""
+    """A database on PostgreSQL with the newest schema, for all tests of this module: each empties it."""
     with postgres_server.database() as url:
         engine = make_engine(url)
         upgrade(engine)
         engine.dispose()
-        yield url.rpartition("/")[2]
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -43,11 +51,11 @@ def site(
             shutil.copyfile(migrated_file, tmp_path / "site.db")
             url = f"sqlite:///{tmp_path / 'site.db'}"
         else:
-            template = request.getfixturevalue("migrated_server")
-            url = stack.enter_context(request.getfixturevalue("postgres_server").database(template))
+            url = request.getfixturevalue("migrated_server")
         engine = make_engine(url)
         stack.callback(engine.dispose)
         ground = Ground(engine)
+        ground.clear()
         fill(ground)
         there = stack.enter_context(admin_site(ground, variables(url, redis_url)))
         there.sign_in()
@@ -75,6 +83,7 @@ def test_awards_are_found_by_state_badge_and_user(site: AdminSite) -> None:
     assert "bob" not in of_ada
 
 
+@ONE
 def test_no_awards_are_no_failure(site: AdminSite) -> None:
     assert "No such awards." in text(site.get("awards", user="nobody", state="issued"))
 
@@ -102,6 +111,7 @@ def test_one_failed_award_is_put_back_in_the_name_of_who_did_it(site: AdminSite)
     assert site.ground.states()["bob"] == "pending"
 
 
+@ONE
 def test_what_did_not_fail_is_not_put_back(site: AdminSite) -> None:
     said = text(site.post("award/retry", user="cyn", badge="40").text)
 
@@ -131,6 +141,7 @@ def test_an_award_is_revoked_for_a_reason_in_the_name_of_who_did_it(site: AdminS
     assert site.ground.states()["ada"] == "revoked"
 
 
+@ONE
 @pytest.mark.parametrize(
     "fields",
     [
@@ -146,6 +157,7 @@ def test_nothing_is_revoked_without_a_reason_or_by_mistake(site: AdminSite, fiel
     assert site.ground.states()["ada"] == "pending"
 
 
+@ONE
 def test_addresses_are_shown_with_one_award_alone(site: AdminSite) -> None:
     lists = [site.get(path) for path in ("", "awards", "badges", "letters", "issuers")]
     lists.append(site.get("progress", user="ada"))
@@ -155,6 +167,7 @@ def test_addresses_are_shown_with_one_award_alone(site: AdminSite) -> None:
     assert "ada@example.org" in one
 
 
+@ONE
 def test_a_dead_letters_body_is_text_whatever_it_holds(site: AdminSite) -> None:
     one, every = site.get("letter", id=letter(site)), site.get("letters")
 
@@ -165,6 +178,7 @@ def test_a_dead_letters_body_is_text_whatever_it_holds(site: AdminSite) -> None:
     assert '\\" onmouseover=alert(2) \\u202e' in text(one)
 
 
+@ONE
 def test_titles_and_errors_are_text_too(site: AdminSite) -> None:
     assert "Networker &lt;b&gt;" in site.get("badges")
     assert "no such badge class &lt;i&gt;" in site.get("award", user="bob", badge="40")
@@ -192,6 +206,7 @@ def test_dead_letters_are_discarded_once_somebody_is_sure(site: AdminSite) -> No
     assert site.ground.database.list_dead_letters() == []
 
 
+@ONE
 def test_choosing_no_letter_does_nothing(site: AdminSite) -> None:
     assert "0 dead letters put back" in text(site.post("letters/replay").text)
     assert "0 dead letters discarded" in text(site.post("letters/discard", sure="yes").text)
@@ -217,6 +232,7 @@ def test_a_badges_earners_are_drawn_by_day(site: AdminSite) -> None:
     assert "by year" in text(page) or "by month" in text(page) or "by week" in text(page)
 
 
+@ONE
 def test_a_badge_that_nobody_has_has_no_chart(site: AdminSite) -> None:
     page = site.get("badge", badge="networker")
 
@@ -242,6 +258,7 @@ def test_an_issuer_is_shown_with_its_permits(site: AdminSite) -> None:
     assert "1 due or to be tried again" in page
 
 
+@ONE
 def test_what_is_not_there_is_not_found(site: AdminSite) -> None:
     asked = ("award?user=x&badge=40", "letter?id=x", "badge?badge=x", "progress?user=x", "nothing")
 
@@ -250,6 +267,7 @@ def test_what_is_not_there_is_not_found(site: AdminSite) -> None:
     assert answers == [404] * len(asked)
 
 
+@ONE
 @pytest.mark.parametrize(
     "path", ["awards?state=odd", "letters?before=x&before_at=2025-01-01", "letters?before=x&before_at=x"]
 )
@@ -263,3 +281,33 @@ def test_the_overview_says_what_needs_somebody(site: AdminSite) -> None:
     assert "1 failed awards need somebody" in page
     assert "1 dead letters" in page
     assert "1 waiting" in page
+
+
+@pytest.mark.parametrize("site", ["postgresql"], indirect=True)  # readers of SQLite wait for nobody
+def test_looking_gives_up_where_it_would_hold_up_the_work(
+    site: AdminSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "PATIENCE", "50ms")
+    with site.ground.engine.begin() as connection:
+        connection.execute(sql("LOCK TABLE awards IN ACCESS EXCLUSIVE MODE"))
+
+        asked = site.client.get("/admin/awards")
+        chart = text(site.client.get("/admin/badge?badge=40").text)
+
+    assert asked.status_code == 503
+    assert "Please try again" in text(asked.text)
+    assert "Please try again" in chart
+    assert "bob 40 failed" in text(site.get("awards"))
+
+
+@ONE
+def test_a_chart_that_takes_too_long_is_left_out(site: AdminSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_long(_look: Looking, badge_id: str) -> list[DayCount]:
+        raise DatabaseUnavailable(badge_id)
+
+    monkeypatch.setattr(Looking, "earned_by_day", too_long)
+
+    page = text(site.get("badge", badge="40"))
+
+    assert "could not count them in the few seconds that a look may take" in page
+    assert "enrolled in learning path 40" in page

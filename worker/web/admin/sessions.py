@@ -109,7 +109,8 @@ def _set(request: Request, response: Response, cookie: str, value: str, lasts: i
 
 def _is_over_tls(request: Request) -> bool:
     """Return whether the browser spoke TLS, to us or to a proxy; who lies about it does so to themselves."""
-    return "https" in {request.url.scheme, request.headers.get("x-forwarded-proto", "").strip().lower()}
+    forwarded = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    return "https" in {request.url.scheme, forwarded}
 
 
 def _path(request: Request) -> str:
