@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from tests.support.bodies import posted, registered
-from tests.support.ground import Ground
+from tests.support.ground import Ground, badge
 from tests.support.ports import free_port
 from tests.support.running import Running
 from worker.activities import Kind
@@ -204,3 +204,26 @@ def test_what_a_batch_asks_of_postgresql_is_never_compiled(postgres: Ground) -> 
     engine.dispose()
 
     assert compiled == "off"
+
+
+def test_a_chance_is_looked_up_by_the_person_however_many_have_the_badge(postgres: Ground) -> None:
+    """Planned while nobody had it, the index of a badge's awards would seem as good for ever after."""
+    postgres.apply(first=badge({"social_engagement": {"threshold": 1}}))
+    intake = Ground(make_engine(postgres.engine.url.render_as_string(hide_password=False), 1, intake=True))
+
+    for number in range(40):
+        intake.ingest(*(posted(number, f"user-{number}-{each}", "p") for each in range(50)))
+    with intake.engine.begin() as connection:
+        connection.execute(text("SELECT pg_stat_force_next_flush()"))
+    with intake.engine.begin() as connection:
+        by_badge = connection.execute(text(BY_BADGE)).scalar_one()
+    intake.engine.dispose()
+
+    assert postgres.database.count_awards() == {"earned": 2000}
+    assert by_badge == 0
+
+
+BY_BADGE = (
+    "SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes "
+    "WHERE relname = 'awards' AND indexrelname <> 'pk_awards'"
+)

@@ -151,11 +151,10 @@ def _merge_on_sqlite(
     found = connection.exec_driver_sql(_SQLITE_MOVED).all()
     if counts := [(user_id, kind, new) for user_id, kind, old, new, _, _ in found if new != old]:
         connection.exec_driver_sql(_SQLITE_COUNT, counts)
-    none = Marks()
     return [
         Moved(user_id, Kind(kind), old, new, _instant(since), _instant(until))
         for user_id, kind, old, new, since, until in found
-        if marks.get(kind, none).passed(old, new, moved=since is not None)
+        if (marked := marks.get(kind)) and marked.passed(old, new, moved=since is not None)
     ]
 
 
