@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
 from tests.support.bodies import registered
-from tests.support.graphql_site import TOKEN, Site
+from tests.support.graphql_site import TOKEN, Site, served
 from tests.support.ground import Statements, badge
+from worker.web.graphql import endpoint
 from worker.web.graphql.endpoint import LARGEST
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "Opigno-Client-UUID": "uuid-ada"}
@@ -233,3 +237,18 @@ def test_a_standard_introspection_is_answered(site: Site) -> None:
     data = site.ask(get_introspection_query(), "uuid-ada")
 
     assert "union BadgeEarningCriteria" in print_schema(build_client_schema(data))  # type: ignore[arg-type]
+
+
+def test_a_token_that_comes_too_often_is_told_when_to_come_again(migrated_file: Path) -> None:
+    with mock.patch.object(endpoint, "AT_ONCE", 2), served(f"sqlite:///{migrated_file}") as site:
+        codes = [site.post("{ __typename }", "uuid-nobody").status_code for _ in range(2)]
+        refused = site.post("{ __typename }", "uuid-nobody")
+        stranger = site.post("{ __typename }", "uuid-nobody", token="another")
+
+    assert codes == [403, 403]
+    assert (refused.status_code, refused.json()["errors"][0]["extensions"]["code"]) == (
+        429,
+        "TOO_MANY_REQUESTS",
+    )
+    assert int(refused.headers["Retry-After"]) > 0
+    assert stranger.status_code == 401

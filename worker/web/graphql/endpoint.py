@@ -22,11 +22,13 @@ from worker.web.access import Access, Role
 from worker.web.graphql import types
 from worker.web.graphql.reading import Opening
 from worker.web.graphql.schema import FORBIDDEN, BadgeSchema, is_internal
+from worker.web.rate import CallerRate, whole_seconds
 
 log = structlog.get_logger(__name__)
 
 LARGEST = 64 * 1024  # bytes of one request
 USER_CONTEXT = "Opigno-Client-UUID"
+AT_ONCE, WINDOW = 60_000, 60.0  # requests of one token that may come together, and in how many seconds again
 _JSON = "application/json"
 _AGAIN = "5"  # seconds until it may be worth asking again
 
@@ -57,6 +59,7 @@ class Endpoint:
         self._schema = schema
         self._access = access
         self._begin = begin
+        self._rate = CallerRate(AT_ONCE, WINDOW)
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -81,6 +84,13 @@ class Endpoint:
                 "UNAUTHENTICATED",
                 "a valid bearer token with the scope AUTHENTICATED, please",
                 **{"WWW-Authenticate": "Bearer"},
+            )
+        if wait := self._rate.take(caller.name):
+            raise Refusal(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "TOO_MANY_REQUESTS",
+                f"at most {AT_ONCE} requests in {WINDOW:.0f} s, please",
+                **{"Retry-After": whole_seconds(wait)},
             )
 
     def _answer(self, uuid: str, asked: Asked) -> Response:
