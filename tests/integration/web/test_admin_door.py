@@ -117,6 +117,15 @@ def test_the_cookie_is_for_this_page_of_this_site_and_no_script(site: AdminSite)
     assert "Secure" in behind_tls
 
 
+@pytest.mark.parametrize("path", ["", "/", "/awards", "/awards/"])
+def test_no_redirect_names_a_scheme_that_a_proxy_with_tls_does_not_share(site: AdminSite, path: str) -> None:
+    site.client.follow_redirects = False
+
+    answer = site.client.get(f"/admin{path}")
+
+    assert answer.headers.get("location", "/admin/").startswith("/admin/")
+
+
 def test_who_signs_out_is_out(site: AdminSite) -> None:
     site.sign_in()
 

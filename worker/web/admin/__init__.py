@@ -5,10 +5,12 @@ It has no script and no SQL that changes anything: every action is the use case 
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -28,6 +30,7 @@ PATH = "/admin"
 
 def mount(app: Starlette, services: Services) -> None:
     """Put the admin page below `/admin`; raises ConfigurationError without SECRET_KEY. Nothing connects."""
+    app.add_route(PATH, _to_its_root, methods=["GET"], include_in_schema=False)
     app.mount(PATH, admin(services), name="admin")
 
 
@@ -53,7 +56,7 @@ def admin(services: Services) -> Starlette:
         "/letters/discard": letters.discard,
         "/sign-out": sign_out,
     }
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/sign-in", sign_in_form(desk), methods=["GET"]),
             Route("/sign-in", sign_in(desk), methods=["POST"]),
@@ -63,6 +66,13 @@ def admin(services: Services) -> Starlette:
         ],
         exception_handlers={HTTPException: _refused},
     )
+    app.router.redirect_slashes = False  # its redirects name a scheme, which a proxy with TLS does not share
+    return app
+
+
+async def _to_its_root(request: Request) -> Response:
+    """Send the browser on to the first page, by an address without scheme and host."""
+    return RedirectResponse(f"{request.scope.get('root_path', '')}{PATH}/", HTTPStatus.TEMPORARY_REDIRECT)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
