@@ -8,6 +8,7 @@ from dataclasses import asdict
 from http import HTTPStatus
 
 import anyio.to_thread
+import structlog
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,15 +18,18 @@ from worker.bootstrap import Services, utc_now
 from worker.errors import QueueUnavailable
 from worker.events import LARGEST_EVENT
 from worker.intake import Checked, Intake, check
-from worker.web.access import Access, Role
+from worker.web.access import Access, Caller, Role
 from worker.web.answers import refusal, refusals, unauthenticated, unavailable
 from worker.web.cloudevents import BadRequest, check_media_type, documents
 from worker.web.rate import CallerRate, whole_seconds
+
+log = structlog.get_logger(__name__)
 
 PATH = "/events"
 LARGEST_BODY = 16 * 1024 * 1024  # bytes of one request; a thousand events of the usual size are half of one
 _AT_ONCE, _WINDOW = 6000, 60.0  # requests of one caller that may come together, and in how many seconds again
 _SMALL = 16 * 1024  # bytes of a request that is checked at once, without a thread
+_MOST_FIELDS = 10  # that are named in one line of the log
 _PATIENCE = 20.0  # seconds to wait for the queue
 
 
@@ -41,11 +45,7 @@ class _Door:
         self._rate = CallerRate(_AT_ONCE, _WINDOW)
 
     async def answer(self, request: Request) -> Response:
-        refused = await self._refused(request)
-        return await self._take_in(request) if refused is None else refused
-
-    async def _refused(self, request: Request) -> Response | None:
-        """Return why not, before anything of the body is read."""
+        """Let in who may, and look at what they bring."""
         caller = await self._access.caller_soon(request.headers.get("authorization"))
         if caller is None:
             return unauthenticated()
@@ -54,18 +54,21 @@ class _Door:
         if wait := self._rate.take(caller.name):
             message = f"at most {_AT_ONCE} requests in {_WINDOW:.0f} s, please"
             return refusal(HTTPStatus.TOO_MANY_REQUESTS, message, {"Retry-After": whole_seconds(wait)})
-        return None
+        return await self._take_in(request, caller)
 
-    async def _take_in(self, request: Request) -> Response:
+    async def _take_in(self, request: Request, caller: Caller) -> Response:
         try:
             check_media_type(request.headers)
             bodies, checked = await _looked_at(request.headers, await request.body())
+            if len(bodies) == 1 and len(bodies[0]) > LARGEST_EVENT:
+                message = f"an event has at most {LARGEST_EVENT} bytes"
+                raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
         except BadRequest as error:
+            log.warning("intake.refused", caller=caller.name, status=error.status.value, field=error.field)
             return refusal(error.status, str(error), field=error.field)
-        if len(bodies) == 1 and len(bodies[0]) > LARGEST_EVENT:
-            message = f"an event has at most {LARGEST_EVENT} bytes"
-            return refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, field="body")
         if checked.wrong:
+            fields = sorted({wrong.field for wrong in checked.wrong})[:_MOST_FIELDS]
+            log.warning("intake.refused", caller=caller.name, status=400, fields=fields)
             return refusals(HTTPStatus.BAD_REQUEST, [asdict(wrong) for wrong in checked.wrong])
         return await put_on_queue(self._intake, bodies, checked.unknown)
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.support import web_site
 from tests.support.forwarder import Forwarder
@@ -118,7 +119,8 @@ def test_types_that_are_unknown_are_accepted_and_named(client: httpx.Client, que
 def test_each_bad_one_is_named_and_none_is_queued(client: httpx.Client, queue: redis.Redis) -> None:
     sent = [event(), event(time="yesterday", data={"user_id": "7"}), 3, event(type="")]
 
-    answer = client.post("/events", json=sent)
+    with capture_logs() as logs:
+        answer = client.post("/events", json=sent)
 
     assert answer.status_code == 400
     assert [(each["index"], each["field"]) for each in answer.json()["errors"]] == [
@@ -128,6 +130,8 @@ def test_each_bad_one_is_named_and_none_is_queued(client: httpx.Client, queue: r
         (3, "type"),
     ]
     assert answer.json()["errors"][1]["message"] == "missing"
+    (said,) = [each for each in logs if each["event"] == "intake.refused"]
+    assert (said["caller"], said["fields"]) == ("lms", ["body", "data.post_id", "time", "type"])
     assert queued(queue) == []
 
 
