@@ -20,7 +20,7 @@ from benchmarks.cases import Cases, known
 from benchmarks.figures import Figures, show, write
 from benchmarks.ground import Ground, ground, load, machine
 
-NAMES = "one,two,bare,plain,single,statements,sqlite,latency,stored,badges"
+NAMES = "one,two,bare,plain,single,statements,sqlite,latency,stored,badges,pages"
 
 
 def main() -> None:

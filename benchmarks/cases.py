@@ -9,7 +9,7 @@ from functools import cached_property
 
 import psycopg
 
-from benchmarks import bare, ingest, latency, mix
+from benchmarks import bare, graphql, ingest, latency, mix
 from benchmarks.bare import Transaction
 from benchmarks.figures import Figure, Figures, Wanted
 from benchmarks.ground import Ground, prepare
@@ -23,6 +23,7 @@ from worker.adapters.database.engine import make_engine
 PER_SECOND = "/s"
 BEYOND = 9_990  # badges that nobody earns, beside ten others
 LATENCY_SECONDS = 12.0
+PAGES_SECONDS = 10.0
 
 
 def known(stored: int) -> dict[str, Figure]:
@@ -54,6 +55,12 @@ def known(stored: int) -> dict[str, Figure]:
         "few badges": Figure("10 badges, one consumer", PER_SECOND),
         "many badges": Figure("10,000 badges, one consumer", PER_SECOND),
         "badges": Figure("rate with 10,000 badges / with 10", "", Wanted(0.9)),
+        "pages": Figure("getBadges(first: 20) of 1,000 badges, one process", PER_SECOND),
+        "ready-made": Figure("the same schema over ready-made objects", PER_SECOND),
+        "pages/ready-made": Figure("pages / ready-made ones", "", Wanted(graphql.LEAST_RATIO)),
+        "pages p99": Figure(
+            "a page at half load, 99th percentile", "ms", Wanted(graphql.MOST_P99 * 1000, at_most=True)
+        ),
     }
 
 
@@ -84,6 +91,7 @@ class Cases:
             "latency": self.latency,
             "stored": self.stored,
             "badges": self.badges,
+            "pages": self.pages,
         }
 
     def begin(self, turn: int) -> None:
@@ -98,6 +106,7 @@ class Cases:
         note.ratio("two/plain", "two", "plain")
         note.ratio("stored", "many stored", "few stored")
         note.ratio("badges", "many badges", "few badges")
+        note.ratio("pages/ready-made", "pages", "ready-made")
         if self._memory:
             note.note("memory", self._memory)
         note.end_turn()
@@ -174,6 +183,14 @@ class Cases:
         if awards[0] != awards[1]:
             raise ValueError(f"other awards with more badges: {awards}")
 
+    def pages(self) -> None:
+        """With the default size, a million users."""
+        seconds = PAGES_SECONDS * min(1, self._events / 200_000)
+        found = graphql.measure(self._pages, self._users, seconds)
+        self._figures.note("pages", found.database.per_second)
+        self._figures.note("ready-made", found.ready_made.per_second)
+        self._figures.note("pages p99", found.half.p99 * 1000)
+
     def _note(self, name: str, rate: Rate) -> None:
         self._figures.note(name, rate.per_second)
         self._memory = max(self._memory, rate.memory)
@@ -217,6 +234,16 @@ class Cases:
     def _plain(self) -> PlainDesign:
         warm_up = mix.events(self._slow // 10, 99, removals=False)
         return PlainDesign(self._ground, warm_up, mix.events(self._slow, removals=False))
+
+    @property
+    def _users(self) -> int:
+        return max(self._events * 5, 1000)
+
+    @cached_property
+    def _pages(self) -> str:
+        url = self._ground.empty()
+        graphql.fill(url, self._users, 1000)
+        return url
 
     @cached_property
     def _few_stored(self) -> str:

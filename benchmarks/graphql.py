@@ -20,21 +20,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 
+from benchmarks.ground import prepare
 from benchmarks.population import settle
 from tests.support.ports import free_port
 from worker.adapters.database.engine import make_engine
-from worker.adapters.database.migrations import upgrade
-from worker.adapters.database.store import Database
 from worker.adapters.embedded import start_postgres
-from worker.applying import apply
-from worker.rules.definitions import read_definitions
 
 TOKEN = "benchmark"  # noqa: S105 # of two servers that live for seconds
 LEAST_RATIO = 0.6
@@ -72,6 +69,25 @@ class Load:
     p99: float
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Pages from the database, ready-made ones, and the former at half of their load."""
+
+    database: Load
+    ready_made: Load
+    half: Load
+
+    @property
+    def ratio(self) -> float:
+        return self.database.per_second / self.ready_made.per_second
+
+    def as_json(self) -> dict[str, Any]:
+        rounded = {
+            name: {key: round(value, 5) for key, value in each.items()} for name, each in asdict(self).items()
+        }
+        return {**rounded, "ratio": round(self.ratio, 3)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -90,56 +106,36 @@ def main() -> None:
 
 
 def run(users: int, badges: int, seconds: float = 10, rounds: int = 3) -> dict[str, Any]:
-    """Measure, and return the figures: ratios are of what was measured side by side."""
+    """Measure on a server of its own, and return the figures."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="badge-worker-bench-")))
         folder.chmod(0o755)
         url = stack.enter_context(start_postgres(folder / "postgres")).url
-        prepare(url, users, badges)
-        real = stack.enter_context(_serving(url))
-        ready = stack.enter_context(_serving(url, "--ready-made"))
-        uuids = [f"uuid-{number}" for number in range(0, users, max(1, users // 1000))]
-        for site in (real, ready):
-            load(site, uuids, 3)  # what is read, parsed and planned but once
-        found = [_round(real, ready, uuids, seconds) for _ in range(rounds)]
-    ratios = [each["ratio"] for each in found]
-    half = [each["half"]["p99"] for each in found]
+        fill(url, users, badges)
+        found = [measure(url, users, seconds) for _ in range(rounds)]
     return {
         "users": users,
         "badges": badges,
-        "rounds": found,
-        "ratio": round(statistics.median(ratios), 3),
-        "p99_at_half_load": round(statistics.median(half), 4),
+        "rounds": [each.as_json() for each in found],
+        "ratio": round(statistics.median(each.ratio for each in found), 3),
+        "p99_at_half_load": round(statistics.median(each.half.p99 for each in found), 4),
     }
 
 
-def _round(real: str, ready: str, uuids: list[str], seconds: float) -> dict[str, Any]:
-    ours, bare = load(real, uuids, seconds), load(ready, uuids, seconds)
-    half = load(real, uuids, seconds, pace=ours.per_second / 2)
-    return {
-        "database": _as_json(ours),
-        "ready_made": _as_json(bare),
-        "half": _as_json(half),
-        "ratio": round(ours.per_second / bare.per_second, 3),
-    }
+def measure(url: str, users: int, seconds: float) -> Round:
+    """Measure one round on a database that was filled with so many users."""
+    uuids = [f"uuid-{number}" for number in range(0, users, max(1, users // 1000))]
+    with _serving(url) as real, _serving(url, "--ready-made") as ready:
+        for site in (real, ready):
+            load(site, uuids, 3)  # what is read, parsed and planned but once
+        ours, bare = load(real, uuids, seconds), load(ready, uuids, seconds)
+        return Round(ours, bare, load(real, uuids, seconds, pace=ours.per_second / 2))
 
 
-def _as_json(found: Load) -> dict[str, float]:
-    return {
-        "per_second": round(found.per_second, 1),
-        "median": round(found.median, 5),
-        "p99": round(found.p99, 5),
-    }
-
-
-def prepare(url: str, users: int, badges: int) -> None:
-    """Fill a database: each user has a uuid, ten activities and some awards."""
+def fill(url: str, users: int, badges: int) -> None:
+    """Fill an empty database: each user has a uuid, some activities and some awards."""
+    prepare(url, {"badges": dict(_badge(number) for number in range(badges))})
     engine = make_engine(url)
-    upgrade(engine)
-    definitions, problems = read_definitions({"badges": dict(_badge(number) for number in range(badges))})
-    if problems:
-        raise ValueError(problems)
-    apply(Database(engine), definitions)
     settle(engine, users, users * 5)
     with engine.begin() as connection:
         connection.execute(
@@ -152,11 +148,13 @@ def prepare(url: str, users: int, badges: int) -> None:
         connection.execute(
             text(
                 "INSERT INTO awards (user_id, badge_id, state, definition_version, earned_at, decided_at, "
-                "because, due_at) SELECT md5(n::text), id, 'earned', 1, now(), now(), '[]', now() "
-                "FROM generate_series(0, :users - 1) n JOIN badges "
-                "ON abs(hashtext(id) + n) % 500 = 0"
+                "because, due_at) SELECT md5(n::text), "
+                "'badge-' || lpad(((n * 7 + k * 311) % :badges)::text, 4, '0'), "
+                "'earned', 1, now(), now(), '[]', now() "
+                "FROM generate_series(0::bigint, :users - 1) n, generate_series(0, 1) k "
+                "ON CONFLICT DO NOTHING"
             ),
-            {"users": users},
+            {"users": users, "badges": badges},
         )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
@@ -264,11 +262,18 @@ async def _answer(reader: asyncio.StreamReader) -> bytes:
 def show(report: dict[str, Any]) -> None:
     print(f"{report['users']:,} users, {report['badges']:,} badges, pages of 20, four at a time")
     for each in report["rounds"]:
-        print(f"  database {each['database']}, ready-made {each['ready_made']}: {each['ratio']:.0%}")
-        print(f"  at half load {each['half']}")
+        print(
+            "  " + ", ".join(f"{name} {_plainly(each[name])}" for name in ("database", "ready_made", "half"))
+        )
     print(f"ratio {report['ratio']:.0%}, at least {LEAST_RATIO:.0%} wanted")
     print(
         f"p99 at half load {report['p99_at_half_load'] * 1000:.1f} ms, at most {MOST_P99 * 1000:.0f} wanted"
+    )
+
+
+def _plainly(found: dict[str, float]) -> str:
+    return (
+        f"{found['per_second']:.0f}/s (p50 {found['median'] * 1000:.1f} ms, p99 {found['p99'] * 1000:.1f} ms)"
     )
 
 

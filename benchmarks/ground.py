@@ -56,6 +56,10 @@ class Ground:
             self._templates[name] = url
         return self._templates[name]
 
+    def empty(self) -> str:
+        """Return the URL of a new database with nothing in it."""
+        return self.stack.enter_context(self.postgres.database())
+
     @contextmanager
     def copy(self, template: str) -> Iterator[str]:
         """Give the URL of a fresh copy of a template."""
