@@ -60,9 +60,6 @@ class _Door:
         try:
             check_media_type(request.headers)
             bodies, checked = await _looked_at(request.headers, await request.body())
-            if len(bodies) == 1 and len(bodies[0]) > LARGEST_EVENT:
-                message = f"an event has at most {LARGEST_EVENT} bytes"
-                raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
         except BadRequest as error:
             log.warning("intake.refused", caller=caller.name, status=error.status.value, field=error.field)
             return refusal(error.status, str(error), field=error.field)
@@ -88,6 +85,9 @@ async def _looked_at(headers: Headers, body: bytes) -> tuple[list[bytes], Checke
 
     def look() -> tuple[list[bytes], Checked]:
         bodies = documents(headers, body)
+        if len(bodies) == 1 and len(bodies[0]) > LARGEST_EVENT:
+            message = f"an event has at most {LARGEST_EVENT} bytes"
+            raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
         return bodies, check(bodies, utc_now())
 
     return look() if len(body) <= _SMALL else await anyio.to_thread.run_sync(look)
