@@ -60,6 +60,9 @@ RUN_BY = {
     "badge-worker events asyncapi": (
         "tests/unit/cli/test_event_schema.py::test_the_asyncapi_document_is_json_when_asked_for"
     ),
+    "badge-worker events openapi": (
+        "tests/contract/test_openapi.py::test_the_document_among_the_docs_is_the_one_that_is_served"
+    ),
     "badge-worker events schema": (
         "tests/unit/cli/test_event_schema.py::test_the_schema_has_a_branch_for_every_type"
     ),
@@ -120,6 +123,8 @@ NOT_RUN = {
     "make install": "what every other target does first",
     "make test": "is what runs this",
 }
+# Blocks of shell of these are all run by tests of their own.
+WHOLE = {"http.md": "tests/integration/web/test_http_page.py"}
 # Pieces of scripts that are run as a whole: the secrets by test_documents.py.
 SHELL = {"cd", "chmod", "echo", "export", "openssl", "password", "printf", "token", "umask", "docker"}
 
@@ -129,7 +134,8 @@ def code(document: Path) -> list[str]:
     text = document.read_text("utf-8")
     fenced = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
     prose = fenced.sub("", text)
-    lines = [block for language, block in fenced.findall(text) if language in {"sh", "console", "bash"}]
+    blocks = [] if document.name in WHOLE else fenced.findall(text)
+    lines = [block for language, block in blocks if language in {"sh", "console", "bash"}]
     lines += re.findall(r"^    (\S.*(?:\n {4,}.*)*)$", prose, re.MULTILINE)
     lines += [each for each in re.findall(r"`([^`\n]+)`", prose) if " " in each]
     joined = "\n".join(lines).replace("\\\n", " ")
@@ -225,7 +231,7 @@ def test_what_runs_it_is_there_and_knows_the_options_that_are_shown(name: str) -
 
 def test_shell_blocks_hold_nothing_else() -> None:
     strange = []
-    for document in DOCUMENTS:
+    for document in (each for each in DOCUMENTS if each.name not in WHOLE):
         for block in re.findall(r"^```sh\n(.*?)^```$", document.read_text("utf-8"), re.DOTALL | re.MULTILINE):
             if block.startswith("#!"):  # a whole script; test_publisher_examples.py runs it
                 continue
@@ -235,6 +241,14 @@ def test_shell_blocks_hold_nothing_else() -> None:
                 if words and shape(words) is None and first not in SHELL:
                     strange.append((document.name, line))
     assert strange == []
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_pages_with_tests_of_their_own_have_them(name: str) -> None:
+    text = (ROOT / WHOLE[name]).read_text("utf-8")
+
+    assert f'"{name}"' in text
+    assert "def test_" in text
 
 
 @pytest.mark.parametrize("name", [name for name in SHOWN if is_module(name)])
