@@ -1,0 +1,76 @@
+"""What pages of badges ask of a database: by index, whoever asks."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event
+
+from tests.support.ground import Ground, badge
+from worker.adapters.database.badge_pages import BadgeShelf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+WINDOWED = {"social_connection": {"threshold": 2, "period": 86400}}
+
+
+@pytest.fixture
+def shelf(ground: Ground) -> Iterator[BadgeShelf]:
+    shelf = BadgeShelf(ground.engine.url.render_as_string(hide_password=False))
+    yield shelf
+    shelf.engine.dispose()
+
+
+@pytest.fixture
+def plans(shelf: BadgeShelf) -> list[str]:
+    """How the database means to answer each statement that is asked from now on."""
+    found: list[str] = []
+    explain = "EXPLAIN QUERY PLAN " if shelf.engine.dialect.name == "sqlite" else "EXPLAIN "
+
+    def note(connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith(("\nWITH", "\nSELECT")):
+            rows = connection.exec_driver_sql(explain + statement, parameters)
+            found.append("\n".join(str(row[-1]) for row in rows))
+
+    event.listen(shelf.engine, "before_cursor_execute", note)
+    return found
+
+
+def test_who_asks_and_what_they_have_is_found_by_index(shelf: BadgeShelf, plans: list[str]) -> None:
+    with shelf.open() as pages:
+        pages.by_uuid("uuid")
+        pages.by_id("ada")
+
+    by_uuid, by_id = plans
+    assert "ix_users_uuid" in by_uuid
+    for plan in (by_uuid, by_id):
+        assert not re.search(r"Seq Scan on (users|awards|counts|blocks)|SCAN (users|a|b|c)\b", plan), plan
+
+
+def test_connections_in_a_window_are_counted_in_one_index(shelf: BadgeShelf, plans: list[str]) -> None:
+    with shelf.open() as pages:
+        now = pages.by_uuid("uuid").now
+        assert pages.connected_within("ada", {60, 3600}, now) == {60: 0, 3600: 0}
+
+    assert "ix_activities_connected" in plans[-1]
+
+
+def test_badges_are_kept_until_the_rules_change(ground: Ground, shelf: BadgeShelf) -> None:
+    ground.apply(first=badge(WINDOWED))
+    with shelf.open() as pages:
+        version = pages.by_uuid("uuid").version
+        before = pages.catalogue(version)
+        same = pages.catalogue(version)
+    ground.apply(first=badge(WINDOWED), second=badge(WINDOWED))
+    with shelf.open() as pages:
+        after = pages.catalogue(pages.by_uuid("uuid").version)
+        late = pages.catalogue(version)  # by a request that began before
+
+    assert same is before
+    assert set(after.by_id) == {"first", "second"}
+    assert late is after
