@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from worker.adapters.database.badge_pages import BadgeShelf
 from worker.adapters.database.calls import ever_called
 from worker.adapters.database.engine import make_engine, reading
 from worker.adapters.database.store import Database
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from worker.adapters.beat_tick import BeatTick
     from worker.adapters.celery_dispatch import CeleryDispatch
     from worker.adapters.credly import CredlyProvider, KnownTemplates
+    from worker.adapters.database.badge_pages import BadgeShelf
     from worker.adapters.metrics import State
     from worker.adapters.queues.lag import Lag
     from worker.adapters.tokens import RedisTokens
@@ -58,6 +58,8 @@ class Services:
     @cached_property
     def badge_shelf(self) -> BadgeShelf:
         """Return where pages of badges are read."""
+        from worker.adapters.database.badge_pages import BadgeShelf
+
         return BadgeShelf(self.settings.database_url.get_secret_value())
 
     @cached_property

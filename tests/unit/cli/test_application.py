@@ -147,3 +147,12 @@ def test_help_does_not_load_what_only_the_commands_need() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert loaded.stdout == "[]\n"
+
+
+def test_a_command_loads_no_more_than_it_uses() -> None:
+    heavy = "{'celery', 'kombu', 'httpx', 'redis', 'starlette', 'strawberry', 'uvicorn', 'alembic'}"
+    program = f"import sys; import worker.bootstrap; print(sorted({heavy} & sys.modules.keys()))"
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout == "[]\n"
