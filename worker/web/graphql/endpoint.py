@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from graphql import ArgumentNode, GraphQLError, GraphQLSyntaxError, ValueNode, VariableDefinitionNode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -31,6 +31,7 @@ USER_CONTEXT = "Opigno-Client-UUID"
 AT_ONCE, WINDOW = 60_000, 60.0  # requests of one token that may come together, and in how many seconds again
 _JSON = "application/json"
 _AGAIN = "5"  # seconds until it may be worth asking again
+_WORKED_ON = 8  # requests at once: more would only wait for each other, and keep connections
 
 
 class Refusal(Exception):
@@ -60,6 +61,7 @@ class Endpoint:
         self._access = access
         self._begin = begin
         self._rate = CallerRate(AT_ONCE, WINDOW)
+        self._limiter = CapacityLimiter(_WORKED_ON)
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -69,7 +71,7 @@ class Endpoint:
             if not uuid:
                 raise _forbidden(f"the header {USER_CONTEXT} is missing")
             asked = _asked(request.headers, await _body(request))
-            return await to_thread.run_sync(self._answer, uuid, asked)
+            return await to_thread.run_sync(self._answer, uuid, asked, limiter=self._limiter)
         except Refusal as refusal:
             return refusal.answer
 
