@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -222,6 +223,13 @@ def test_dead_letters_are_leafed_through_from_the_newest(site: AdminSite) -> Non
     assert first.count('name="id"') == 50
     assert second.count('name="id"') == 11
     assert 'id="next"' not in second
+
+
+def test_badges_are_listed_with_how_many_have_them_and_when_the_last_was_decided(site: AdminSite) -> None:
+    page = text(site.get("badges"))
+
+    assert re.search(r"40 First steps published enrolled in learning path 40 academy 3 20\d\d-", page)
+    assert re.search(r"networker Networker <b> published 3 connections – 0 –", page)
 
 
 def test_a_badges_earners_are_drawn_by_day(site: AdminSite) -> None:

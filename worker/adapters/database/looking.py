@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Date, Engine, Select, cast, func, select, text, tuple_
+from sqlalchemy import Connection, Date, Engine, Select, cast, func, literal_column, select, text, tuple_
 
 from worker.adapters.database import engine
 from worker.adapters.database.listings import DeadLetter
@@ -128,11 +128,11 @@ class Looking:
 
     def badges(self, after: str, limit: int) -> list[Shelf]:
         """Return up to `limit` badges by id after `after`."""
-        return self._shelves(select(badges).where(badges.c.id > after).order_by(badges.c.id).limit(limit))
+        return self._shelves(_SHELVES.where(badges.c.id > after).order_by(badges.c.id).limit(limit))
 
     def badge(self, badge_id: str) -> Shelf | None:
         """Return one badge."""
-        return next(iter(self._shelves(select(badges).where(badges.c.id == badge_id))), None)
+        return next(iter(self._shelves(_SHELVES.where(badges.c.id == badge_id))), None)
 
     def traffic(self, issuer: str) -> Traffic:
         """Count what is on its way to an issuer, and back."""
@@ -152,7 +152,7 @@ class Looking:
 
     def _shelves(self, statement: Select[Any]) -> list[Shelf]:
         with self._looking() as connection:
-            return [_shelf(connection, row) for row in connection.execute(statement).all()]
+            return [Shelf(*row) for row in connection.execute(statement)]
 
     def earned_by_day(self, badge_id: str) -> list[DayCount]:
         """Return for each day on which somebody earned the badge how many did, revoked ones left out."""
@@ -174,6 +174,14 @@ class Looking:
 
 _AWARD_COLUMNS = [awards.c[name] for name in AwardRow.__slots__]
 _LETTER_COLUMNS = [dead_letters.c[name] for name in DeadLetter.__slots__]
+# A count that stops, of each row's badge: SQLAlchemy does not let what is counted speak of the row.
+_HELD = f"(SELECT count(*) FROM (SELECT 1 FROM awards WHERE badge_id = badges.id LIMIT {ENOUGH}) AS held)"
+_NEWEST = select(func.max(awards.c.decided_at)).where(awards.c.badge_id == badges.c.id).scalar_subquery()
+_SHELVES = select(
+    *(badges.c[name] for name in ("id", "definition", "status", "version", "created_at", "updated_at")),
+    literal_column(_HELD),
+    _NEWEST,
+)
 _KEPT = [state.value for state in AwardState if state is not AwardState.REVOKED]
 
 
@@ -196,14 +204,6 @@ def _badge_ids(connection: Connection) -> list[str]:
 
 def _count(connection: Connection, rows: Select[Any]) -> int:
     return connection.scalar(select(func.count()).select_from(rows.limit(ENOUGH).subquery())) or 0
-
-
-def _shelf(connection: Connection, row: Any) -> Shelf:
-    mine = awards.c.badge_id == row.id
-    known = (row.id, row.definition, row.status, row.version, row.created_at, row.updated_at)
-    number = _count(connection, select(awards.c.state).where(mine))
-    newest = select(awards.c.decided_at).where(mine).order_by(awards.c.decided_at.desc()).limit(1)
-    return Shelf(*known, number, connection.scalar(newest))
 
 
 def _date(value: date | str) -> date:
