@@ -35,7 +35,8 @@ PATIENCE = 60.0  # seconds; a busy machine may be slow, and nothing here is a ma
 CONSUMER = ("-m", "worker", "consume")
 WORKER = ("-m", "celery", "-A", "worker.app", "worker", "--loglevel", "INFO")
 BEAT = ("-m", "celery", "-A", "worker.app", "beat", "--loglevel", "INFO", "--pidfile=")
-FLOWER = ("-m", "celery", "-A", "worker.app", "flower", "--basic-auth=operator:s3cr3t-m4rk-flower")
+FLOWER_USER = ("operator", f"{SECRET_MARK}-flower")
+FLOWER = ("-m", "celery", "-A", "worker.app", "flower", f"--basic-auth={':'.join(FLOWER_USER)}")
 
 
 def address(user_id: str) -> str:

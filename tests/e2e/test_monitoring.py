@@ -17,8 +17,17 @@ import httpx
 import pytest
 
 from tests.conftest import SPAWNED
-from tests.e2e.deployment import ADDRESS_MARK, BEAT, CONSUMER, PATIENCE, SECRET_MARK, WORKER, Deployment
-from tests.e2e.test_processes import FLOWER_USER, definitions, starts
+from tests.e2e.deployment import (
+    ADDRESS_MARK,
+    BEAT,
+    CONSUMER,
+    FLOWER_USER,
+    PATIENCE,
+    SECRET_MARK,
+    WORKER,
+    Deployment,
+)
+from tests.e2e.test_processes import definitions, starts
 from tests.support.bodies import event
 from tests.support.scraping import Scrape, scrape
 from tests.support.waiting import wait_until
@@ -242,4 +251,5 @@ def test_everything_that_is_asked_for_is_told_and_everything_told_is_explained(w
 def test_nobody_is_told_addresses_or_secrets(watched: Watched) -> None:
     told = [httpx.get(f"{url}/metrics", timeout=20).text for url in watched.urls.values()]
 
+    told.append(watched.deployment.output())  # of Flower, too
     assert not [text for text in told if ADDRESS_MARK in text or SECRET_MARK in text]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import statistics
 import time
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 MONTH = 30 * 86400
 SAMPLES = 20
-FLOWER_USER = ("operator", f"{SECRET_MARK}-flower")
 
 
 def definitions() -> dict[str, Any]:
@@ -159,28 +157,6 @@ def test_a_consumer_that_is_stopped_leaves_nothing_undone(deployment: Deployment
     assert code == 128 + signal.SIGTERM
     assert deployment.awaited_assertion("early")
     wait_until(lambda: deployment.redis.xlen(STREAM) == 0, PATIENCE, "an empty stream")
-
-
-def test_flower_lists_tasks_with_their_names_and_without_addresses(deployment: Deployment) -> None:
-    url = deployment.start_flower()
-
-    def listed() -> list[dict[str, Any]]:
-        """Let something be issued, and return what Flower saw of it from beginning to end."""
-        user_id = f"watched-{time.monotonic_ns()}"
-        deployment.publish(*starts(user_id))
-        deployment.awaited_assertion(user_id)
-        try:
-            answer = httpx.get(f"{url}/api/tasks", auth=FLOWER_USER, timeout=10)
-        except httpx.TransportError:  # it is just starting
-            return []
-        tasks = answer.raise_for_status().json().values()
-        return [task for task in tasks if task["name"] == "awards.issue" and task["state"] == "SUCCESS"]
-
-    tasks = wait_until(listed, PATIENCE, "a task in Flower")
-    assert all("'issuer': 'academy'" in task["kwargs"] for task in tasks)
-    assert all("'badge': 'starter'" in task["kwargs"] for task in tasks)
-    assert ADDRESS_MARK not in json.dumps(tasks)
-    assert httpx.get(f"{url}/api/tasks", timeout=10).status_code == httpx.codes.UNAUTHORIZED
 
 
 def test_no_process_ever_prints_an_address_a_name_or_a_secret(deployment: Deployment, tmp_path: Path) -> None:
