@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
@@ -55,7 +55,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListedBadge:
-    """A badge as it is shown, with its place in each order. `shown` keeps what showing it made ready once."""
+    """A badge as it is shown, with its place in each order, and the periods that its criteria ask for."""
 
     badge_id: str
     title: str
@@ -64,7 +64,6 @@ class ListedBadge:
     published: bool
     places: Mapping[BadgeSortKey, Place]
     windows: tuple[int, ...]
-    shown: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def listed(
@@ -274,11 +273,6 @@ class Browsing:
         self._now = found.now
         self._catalogue = pages.catalogue(found.version)
         self._users = {viewer.user_id: viewer}
-
-    @property
-    def viewer(self) -> KnownUser:
-        """Return the user context of the request."""
-        return self._viewer
 
     def whom(self, user_context_id: str | None) -> KnownUser:
         """Return the user who is looked at; raises NotAllowed, or WrongArgument where nobody is known.

@@ -76,13 +76,14 @@ class BadgeShelf:
     def catalogue(self, connection: Connection, version: int) -> Catalogue:
         """Return every badge as of this version, or a later one.
 
-        The version was read before the badges: what changed in between is in them, and read again later.
+        The version was read before the badges: what changed in between is in them, and read again later. A
+        lower version is read anew, too: the database may have been put back to an older state.
         """
         kept = self._kept
-        if kept is not None and kept.version >= version:
+        if kept is not None and kept.version == version:
             return kept
         with self._lock:
-            if self._kept is None or self._kept.version < version:
+            if self._kept is None or self._kept.version != version:
                 self._kept = _read(connection, version)
             return self._kept
 
