@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from worker.bootstrap import Services
-from worker.browsing import Selection
+from worker.catalogue import Selection
 from worker.settings import Settings
 from worker.web.access import Access
 from worker.web.graphql import routes, types

@@ -9,19 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.browsing import (
+from worker.browsing import Holdings, KnownUser, Progress, WrongArgument
+from worker.catalogue import (
     BadgeSortKey,
     BadgeStatus,
     Catalogue,
     Cut,
-    Holdings,
-    KnownUser,
     ListedBadge,
     Place,
-    Progress,
     Row,
     Selection,
-    WrongArgument,
     listed,
     turn_to,
 )

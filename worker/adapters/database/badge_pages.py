@@ -20,7 +20,8 @@ from worker.adapters.database.arrays import BIGINT, INSTANT, Rows
 from worker.adapters.database.schema import badges
 from worker.adapters.database.statements import returning_instants, statement
 from worker.awards import AwardState
-from worker.browsing import Catalogue, Found, Holdings, KnownUser, listed
+from worker.browsing import Found, Holdings, KnownUser
+from worker.catalogue import Catalogue, listed
 from worker.rules.definitions import Badge
 
 # One way to the server for all of it; `value` says of a user whether they are deleted (1) or blocked (2).

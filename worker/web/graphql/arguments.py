@@ -5,7 +5,8 @@ The rules and their order are those of the connections that Opigno's are a port 
 
 from __future__ import annotations
 
-from worker.browsing import MOST, Cut, WrongArgument
+from worker.browsing import WrongArgument
+from worker.catalogue import MOST, Cut
 from worker.web.graphql.cursors import Cursors
 
 

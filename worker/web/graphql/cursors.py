@@ -12,7 +12,8 @@ import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from worker.browsing import Place, Selection, WrongArgument
+from worker.browsing import WrongArgument
+from worker.catalogue import Place, Selection
 
 _PURPOSE = b"badge-worker badge cursor 1"
 _SEAL = 16  # bytes

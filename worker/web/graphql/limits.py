@@ -21,7 +21,7 @@ from graphql import (
     ValidationRule,
 )
 
-from worker.browsing import MOST
+from worker.catalogue import MOST
 from worker.web.graphql.types import BAD_USER_INPUT
 
 DEEPEST = 16

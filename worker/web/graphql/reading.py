@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Protocol
 
-from worker.browsing import BadgePages, Browsing, Selection, browse_as
+from worker.browsing import BadgePages, Browsing, browse_as
+from worker.catalogue import Selection
 from worker.web.graphql import types
 from worker.web.graphql.arguments import cut_of
 from worker.web.graphql.cursors import Cursors

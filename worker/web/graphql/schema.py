@@ -13,7 +13,8 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 from strawberry.types.arguments import StrawberryArgumentAnnotation
 
-from worker.browsing import BadgeSortKey, BadgeStatus, NotAllowed, Selection, WrongArgument
+from worker.browsing import NotAllowed, WrongArgument
+from worker.catalogue import BadgeSortKey, BadgeStatus, Selection
 from worker.errors import TransientError
 from worker.web.graphql import types
 from worker.web.graphql.limits import Limits

@@ -6,7 +6,8 @@ from datetime import tzinfo
 
 import strawberry
 
-from worker.browsing import BadgeStatus, ListedBadge, Page, Progress, Selection
+from worker.browsing import Progress
+from worker.catalogue import BadgeStatus, ListedBadge, Page, Selection
 from worker.rules.criteria import (
     AllOf,
     AnyOf,

@@ -12,7 +12,7 @@ from typing import Annotated, NewType
 import strawberry
 from graphql import GraphQLError
 
-from worker.browsing import BadgeSortKey, BadgeStatus
+from worker.catalogue import BadgeSortKey, BadgeStatus
 from worker.web.graphql.php_dates import DEFAULT, php_date
 
 BAD_USER_INPUT = "BAD_USER_INPUT"
