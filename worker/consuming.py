@@ -14,6 +14,7 @@ import structlog
 from worker import measuring
 from worker.awarding import Awarding, Ingested, ReadBatch
 from worker.errors import DatabaseUnavailable, QueueUnavailable
+from worker.event_types import types_of
 from worker.ports import Dispatch, EventQueue, Message
 
 T = TypeVar("T")
@@ -138,7 +139,8 @@ class Consumer:
         except QueueUnavailable as error:
             log.warning("queue.not_acknowledged", messages=len(batch.messages), reason=str(error))
         self._done += done
-        measuring.batch_committed(len(batch.messages), done)
+        types = types_of(news for _, news in batch.read.events)
+        measuring.batch_committed(len(batch.messages), done, types)
         if done.awards:
             self._dispatch.nudge()
         log.debug("batch.committed", events=done.events, awards=done.awards, dead=done.dead)

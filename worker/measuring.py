@@ -94,10 +94,12 @@ class Batch(Protocol):
     unknown: dict[str, int]
 
 
-def batch_committed(messages: int, done: Batch) -> None:
-    """Count a batch, once: what is unknown or broken has any name, so it is counted under one."""
-    types: Mapping[str, int] = getattr(done, "types", None) or {"known": done.events}
-    for name, times in types.items():
+def batch_committed(messages: int, done: Batch, types: Mapping[str, int]) -> None:
+    """Count a batch, once; `types` are those of its events. What nobody knows has any name: it has one here.
+
+    Where an event could not be kept after all, nobody knows of which type the others were.
+    """
+    for name, times in (types if sum(types.values()) == done.events else {"any": done.events}).items():
         _count(EVENTS, times, name, "taken")
     _count(EVENTS, sum(done.unknown.values()), "unknown", "ignored")
     _count(EVENTS, done.dead, "none", "refused")
