@@ -107,6 +107,13 @@ class Deployment:
         self.processes[name].signal(number)
         return self.processes[name].wait(PATIENCE)
 
+    def stop_all(self) -> None:
+        """Ask every process to stop, then wait for all of them."""
+        for process in self.processes.values():
+            process.signal(signal.SIGTERM)
+        for process in self.processes.values():
+            process.wait(PATIENCE)
+
     def publish(self, *bodies: bytes) -> None:
         """Put events on the queue as any program in any language would."""
         for body in bodies:
