@@ -43,7 +43,8 @@ def settings(database_url: str, redis_url: str, **others: Any) -> Settings:
 def site(given: Settings) -> Iterator[httpx.Client]:
     """Give a client of the application, which runs for as long as the block lasts."""
     stop, listening = threading.Event(), threading.Event()
-    app, listener = application(Services(given)), listen("127.0.0.1", 0)
+    services, listener = Services(given), listen("127.0.0.1", 0)
+    app = application(services)
     thread = threading.Thread(target=serve, args=[app, listener, stop, listening.set])
     thread.start()
     try:
@@ -54,6 +55,18 @@ def site(given: Settings) -> Iterator[httpx.Client]:
         stop.set()
         thread.join()
         listener.close()
+        _leave(services)
+
+
+def _leave(services: Services) -> None:
+    """Close what was opened on the way: a process of its own would simply end."""
+    made = vars(services)
+    if "celery" in made:
+        services.celery.close()
+    if "_redis" in made:
+        made["_redis"].close()
+    if "database" in made:
+        services.database.engine.dispose()
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -30,6 +30,7 @@ def application(services: Services) -> Starlette:
         exception_handlers={HTTPException: on_http_exception, TransientError: on_transient},
         lifespan=lambda _app: _lifespan(services),
     )
+    app.router.redirect_slashes = False  # to an address that whoever asks has made up, and without TLS
     admin.mount(app, services)
     return app
 

@@ -48,6 +48,12 @@ def test_refusals_are_json(client: httpx.Client, method: str, path: str, status:
     assert (answer.status_code, list(answer.json())) == (status, ["errors"])
 
 
+def test_nobody_is_sent_to_an_address_that_they_made_up(client: httpx.Client) -> None:
+    answer = client.get("/healthz/", headers={"Host": "evil.example.org"})
+
+    assert (answer.status_code, "location" in answer.headers) == (404, False)
+
+
 def test_a_mistake_of_ours_is_told_without_its_words(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

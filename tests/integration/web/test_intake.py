@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from tests.support import web_site
 from tests.support.forwarder import Forwarder
 from worker.adapters.queues import open_queue
 from worker.events import LARGEST_EVENT
-from worker.intake import MOST_AT_ONCE
+from worker.intake import MOST_AT_ONCE, Intake
+from worker.web import intake
 from worker.web.rate import CallerRate
 
 if TYPE_CHECKING:
@@ -260,6 +261,19 @@ def test_a_queue_out_of_reach_is_said_and_found_again(
     ids = {json.loads(message.body)["id"] for message in reader.read(10, 10)}
     reader.close()
     assert {"before", "after"} <= ids
+
+
+def test_a_queue_that_does_not_answer_is_not_waited_for_without_end(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never: Future[None] = Future()
+    monkeypatch.setattr(Intake, "put", lambda _self, _bodies: never)
+    monkeypatch.setattr(intake, "_PATIENCE", 0.05)
+
+    answer = client.post("/events", json=event())
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert never.cancelled()
 
 
 def test_events_in_the_future_are_refused(client: httpx.Client) -> None:
