@@ -12,7 +12,17 @@ import pytest
 
 from tests.unit.issuing_twins import NOON, Academy, Limits
 from worker.adapters.celery_dispatch import CeleryDispatch
-from worker.awards import Asked, AwardState, Call, Ending, LeasedRevocation, Refusal, RefusalKind, Which
+from worker.awards import (
+    OPERATOR,
+    Asked,
+    AwardState,
+    Call,
+    Ending,
+    LeasedRevocation,
+    Refusal,
+    RefusalKind,
+    Which,
+)
 from worker.calling import LONGEST_PAUSE, PATIENCE
 from worker.errors import (
     BadgeWorkerError,
@@ -41,7 +51,14 @@ class Desk:
     endings: dict[str, Ending] | None = None
     handed_back: list[str] = field(default_factory=list)
 
-    def ask(self, which: Which, reason: str, after: tuple[str, str] | None, limit: int) -> list[Asked]:
+    def ask(
+        self,
+        which: Which,
+        reason: str,
+        after: tuple[str, str] | None,
+        limit: int,
+        actor: str = OPERATOR,
+    ) -> list[Asked]:
         raise NotImplementedError
 
     def prepare_revocations(self, lease_id: str) -> list[LeasedRevocation]:
