@@ -23,8 +23,9 @@ ALGORITHMS = [
     *("ES256", "ES384", "ES512", "EdDSA"),
 ]
 _KEPT = 300.0  # seconds that the issuer's keys are believed
+_KEPT_IN_NEED = 900.0  # seconds that they are believed while it cannot be reached
 _BETWEEN = 30.0  # seconds between two looks for keys that are not known: anybody can name some
-_AFTER_FAILURE = 5.0  # seconds without a look after one that failed
+_AFTER_FAILURE = 5.0  # seconds without a look for keys that are needed after one that failed
 _TIMEOUT = 5.0  # seconds for one look
 _VARIABLES = ("API_JWKS_URL", "API_JWT_ISSUER", "API_JWT_AUDIENCE")
 
@@ -38,13 +39,20 @@ class Signed:
 
 
 class SignedTokens:
-    """Checks tokens of one issuer, made for one audience. Any number of threads may ask."""
+    """Checks tokens of one issuer, made for one audience. Any number of threads may ask.
+
+    A token by a key that is at hand waits for nobody: neither for a look for a key that somebody made up, nor
+    for what became of that look.
+    """
 
     def __init__(self, url: str, issuer: str, audience: str) -> None:
         self._issuer, self._audience = issuer, audience
-        self._client = jwt.PyJWKClient(url, lifespan=_KEPT, timeout=_TIMEOUT, cooldown_duration=_BETWEEN)
-        self._lock = threading.Lock()
-        self._next_look = 0.0
+        self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=_TIMEOUT)
+        self._lock = threading.Lock()  # of whoever looks
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._read_at = float("-inf")
+        self._next_look = self._next_unknown_look = float("-inf")
+        self._failed_for_unknown = False
 
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
@@ -83,29 +91,71 @@ class SignedTokens:
             return None
         return Signed(_name(claims), _scopes(claims.get("scope")))
 
+    def needs_a_look(self, token: str) -> bool:
+        """Return whether `verified` may have to ask the issuer first, which takes seconds."""
+        try:
+            kid = _kid(jwt.get_unverified_header(token))
+        except (jwt.InvalidTokenError, ValueError, RecursionError):
+            return False
+        return kid is not None and self._at_hand(kid) is None
+
     def _key(self, header: dict[str, Any]) -> jwt.PyJWK | None:
         """Return the key that the token names. An issuer out of reach is not asked for every request."""
-        kid = header.get("kid")
-        if header.get("alg") not in ALGORITHMS or not isinstance(kid, str):
+        kid = _kid(header)
+        if kid is None:
             return None
+        if (key := self._at_hand(kid)) is not None:
+            return key
         with self._lock:
-            if time.monotonic() < self._next_look:
-                raise KeysUnavailable("the keys of signed tokens could not be had a moment ago")
-            try:
-                self._client.get_signing_keys()
-            except (jwt.PyJWTError, ValueError, OSError, RecursionError) as error:
-                raise self._failed(error) from None
-            try:
-                return self._client.get_signing_key(kid)  # looks again, now and then, for one that is new
-            except jwt.PyJWKClientConnectionError as error:
-                raise self._failed(error) from None
-            except jwt.PyJWKClientError:
-                return None
+            return self._at_hand(kid) or self._looked_for(kid)
 
-    def _failed(self, error: Exception) -> KeysUnavailable:
-        self._next_look = time.monotonic() + _AFTER_FAILURE
-        log.warning("token.keys_unavailable", error=type(error).__name__, reason=str(error))
-        return KeysUnavailable("the keys of signed tokens cannot be had from their issuer")
+    def _at_hand(self, kid: str) -> jwt.PyJWK | None:
+        """Return a key that is believed now: an old one only until the next look, after one that failed."""
+        now, looked = time.monotonic(), self._read_at
+        in_need = now < min(self._next_look, looked + _KEPT_IN_NEED)
+        return self._keys.get(kid) if now < looked + _KEPT or in_need else None
+
+    def _looked_for(self, kid: str) -> jwt.PyJWK | None:
+        """Look for keys, or say what became of the last look; what was not known touches no other."""
+        now = time.monotonic()
+        if now < self._read_at + _KEPT:
+            return self._looked_for_unknown(kid, now)
+        if now < self._next_look:
+            raise KeysUnavailable("the keys of signed tokens could not be had a moment ago")
+        try:
+            self._look()
+        except KeysUnavailable:
+            self._next_look = time.monotonic() + _AFTER_FAILURE
+            if (key := self._at_hand(kid)) is None:
+                raise
+            return key
+        return self._keys.get(kid)
+
+    def _looked_for_unknown(self, kid: str, now: float) -> jwt.PyJWK | None:
+        if now < self._next_unknown_look:
+            if self._failed_for_unknown:  # it may be a new one
+                raise KeysUnavailable("a new key of signed tokens could not be had a moment ago")
+            return None
+        self._next_unknown_look, self._failed_for_unknown = now + _BETWEEN, True
+        self._look()
+        return self._keys.get(kid)
+
+    def _look(self) -> None:
+        """Ask the issuer; raises KeysUnavailable."""
+        try:
+            found = self._client.get_signing_keys(refresh=True)
+        except (jwt.PyJWTError, ValueError, OSError, RecursionError) as error:
+            log.warning("token.keys_unavailable", error=type(error).__name__, reason=str(error))
+            raise KeysUnavailable("the keys of signed tokens cannot be had from their issuer") from None
+        self._keys = {key.key_id: key for key in reversed(found) if key.key_id}
+        self._read_at = time.monotonic()
+        self._next_unknown_look, self._failed_for_unknown = self._read_at + _BETWEEN, False
+
+
+def _kid(header: dict[str, Any]) -> str | None:
+    """Return the name of the key, if the token is of a kind that is looked at."""
+    kid = header.get("kid")
+    return kid if header.get("alg") in ALGORITHMS and isinstance(kid, str) else None
 
 
 def _name(claims: dict[str, Any]) -> str:

@@ -13,13 +13,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from worker.errors import ConfigurationError, KeysUnavailable
 from worker.settings import Settings
-from worker.web import access
+from worker.web import access, signed_tokens
 from worker.web.access import Access
 
 if TYPE_CHECKING:
@@ -126,11 +127,16 @@ class Issuer:
 
     def __init__(self) -> None:
         self.asked, self.body, self.status = 0, published(), 200
+        self.begun, self.let = threading.Event(), threading.Event()
+        self.let.set()
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.asked += 1
+                if not issuer.let.is_set():
+                    issuer.begun.set()
+                    issuer.let.wait(30)
                 self.send_response(issuer.status)
                 self.end_headers()
                 self.wfile.write(issuer.body)
@@ -243,6 +249,65 @@ class TestSignedTokens:
             door.caller(signed(f"made-up-{number}"))
 
         assert issuer.asked == 1
+
+    def test_a_name_that_is_made_up_while_the_issuer_fails_keeps_nobody_else_out(
+        self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(signed_tokens, "_BETWEEN", 0.0)
+        door = door_of(issuer.url)
+        door.caller(signed())
+        issuer.status = 500
+
+        with pytest.raises(KeysUnavailable):
+            door.caller(signed("made-up"))
+
+        assert door.caller(signed())
+
+    def test_a_good_token_does_not_wait_for_a_look_after_a_made_up_one(
+        self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(signed_tokens, "_BETWEEN", 0.0)
+        door = door_of(issuer.url)
+        door.caller(signed())
+        issuer.let.clear()
+        looks = threading.Thread(target=door.caller, args=[signed("made-up")])
+        looks.start()
+        assert issuer.begun.wait(30)
+
+        inside = anyio.run(door.caller_soon, signed())
+        still_looking = looks.is_alive()
+        issuer.let.set()
+        looks.join()
+
+        assert inside
+        assert still_looking
+
+    def test_old_keys_are_believed_for_a_while_in_need(
+        self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        door = door_of(issuer.url)
+        door.caller(signed())
+        issuer.status = 500
+
+        monkeypatch.setattr(signed_tokens, "_KEPT", 0.0)
+        inside = [door.caller(signed()) for _ in range(3)]
+        asked = issuer.asked
+        monkeypatch.setattr(signed_tokens, "_KEPT_IN_NEED", 0.0)
+
+        assert all(inside)
+        assert asked == 2
+        with pytest.raises(KeysUnavailable):
+            door.caller(signed())
+
+    def test_a_new_key_is_found(self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(signed_tokens, "_BETWEEN", 0.0)
+        door = door_of(issuer.url)
+        door.caller(signed())
+
+        issuer.body = published().replace(b'"rsa"', b'"new"')
+
+        assert door.caller(signed("new"))
+        assert door.caller(signed("rsa")) is None
 
     @pytest.mark.parametrize(
         ("status", "body"),
