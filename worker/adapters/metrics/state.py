@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 KEPT = 3.0  # seconds for which an answer is good
 SHARE = 50  # an answer that took long is good for so many times as long
+AFTER_FAILURE = 30.0  # seconds for which one that failed is left alone at most, however slowly it did
 REPEATED = 60.0  # seconds for which an old answer is repeated while it is read anew
 PATIENCE = 5.0  # seconds for all sources together; Prometheus gives up after ten
 
@@ -104,4 +105,5 @@ class State(Collector):
             source.failed = False
         ended = self._monotonic()
         source.seconds = ended - begun
-        source.good_until = ended + max(KEPT, SHARE * source.seconds)
+        kept = max(KEPT, SHARE * source.seconds)
+        source.good_until = ended + (min(kept, AFTER_FAILURE) if source.failed else kept)

@@ -91,6 +91,20 @@ def test_what_fails_says_so_and_nothing_else_until_it_can_be_read_again() -> Non
     assert mended["badge_worker_asked"] == 2
 
 
+def test_what_fails_slowly_is_asked_again_soon() -> None:
+    clock = Clock()
+    asked = Asked(clock, seconds=10.0)
+    asked.fails = True
+    state = State([Source("it", asked)], clock)
+    samples(state)
+
+    asked.fails = False
+    clock.now += 31
+    mended = samples(state)
+
+    assert mended["badge_worker_scrape_error it"] == 0
+
+
 def test_a_failure_is_no_answer_that_is_repeated() -> None:
     clock = Clock()
     asked = Asked(clock)
