@@ -67,6 +67,7 @@ def _fields(index: int, said: str) -> list[Wrong]:
 @dataclass(frozen=True, slots=True)
 class _Brought:
     bodies: Sequence[bytes]
+    size: int  # bytes
     done: Future[None]
 
 
@@ -89,10 +90,13 @@ class Intake:
 
         After an error some may be there nevertheless. Raises QueueUnavailable if too much waits already.
         """
-        size, brought = sum(map(len, bodies)), _Brought(bodies, Future())
+        size = sum(map(len, bodies))
+        brought = _Brought(bodies, size, Future())
         with self._news:
             if self._closed:
                 raise QueueUnavailable("this process is ending")
+            if self._bytes + size > _MOST_WAITING:
+                self._drop_given_up()
             if self._bytes + size > _MOST_WAITING:
                 raise QueueUnavailable("too much is waiting for the event queue already")
             self._waiting.append(brought)
@@ -118,16 +122,29 @@ class Intake:
 
     def _next(self) -> list[_Brought]:
         """Wait for events and return those of as many callers as go together; none: it was closed."""
+        together: list[_Brought] = []
         with self._news:
-            self._news.wait_for(lambda: self._waiting or self._closed)
-            together: list[_Brought] = []
-            count = 0
-            while self._waiting and (
-                not together or count + len(self._waiting[0].bodies) <= _PUBLISHED_TOGETHER
-            ):
-                together.append(self._waiting.pop(0))
-                count += len(together[-1].bodies)
-            return together
+            while not together and (self._waiting or not self._closed):
+                self._news.wait_for(lambda: self._waiting or self._closed)
+                self._drop_given_up()
+                together = self._together()
+        return together
+
+    def _together(self) -> list[_Brought]:
+        together: list[_Brought] = []
+        count = 0
+        while self._waiting and (not together or count + len(self._waiting[0].bodies) <= _PUBLISHED_TOGETHER):
+            brought = self._waiting.pop(0)
+            count += len(brought.bodies)
+            together.append(brought)
+        return together
+
+    def _drop_given_up(self) -> None:
+        """Drop what nobody waits for any more: they were told to send it again."""
+        kept = [brought for brought in self._waiting if not brought.done.cancelled()]
+        self._bytes -= sum(brought.size for brought in self._waiting)
+        self._bytes += sum(brought.size for brought in kept)
+        self._waiting = kept
 
     def _publish(self, together: list[_Brought]) -> None:
         error: BaseException | None = None
@@ -140,7 +157,7 @@ class Intake:
         except BaseException as unexpected:  # noqa: BLE001 # whoever waits is told, and raises it
             error = unexpected
         with self._news:
-            self._bytes -= sum(map(len, bodies))
+            self._bytes -= sum(brought.size for brought in together)
         for brought in together:
             if not brought.done.set_running_or_notify_cancel():
                 continue

@@ -110,6 +110,43 @@ def test_one_who_does_not_wait_any_more_holds_up_nobody(intake: Intake, queue: S
     assert other.result(PATIENCE) is None
 
 
+def test_what_nobody_waits_for_any_more_is_not_published(intake: Intake, queue: SlowQueue) -> None:
+    first = intake.put([b"1"])
+    assert queue.begun.wait(PATIENCE)
+    given_up, other = intake.put([b"2", b"2"]), intake.put([b"3"])
+
+    given_up.cancel()
+    queue.let.set()
+    wait([first, other], PATIENCE)
+
+    assert queue.together == [1, 1]
+
+
+def test_what_nobody_waits_for_any_more_keeps_no_room(
+    intake: Intake, queue: SlowQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_WAITING", 10)
+    intake.put([b"x"])
+    assert queue.begun.wait(PATIENCE)
+    intake.put([b"x" * 9]).cancel()
+
+    other = intake.put([b"y" * 9])
+    queue.let.set()
+
+    assert other.result(PATIENCE) is None
+    assert intake.put([b"z" * 10]).result(PATIENCE) is None
+
+
+def test_when_all_have_given_up_it_waits_for_others(intake: Intake, queue: SlowQueue) -> None:
+    first = intake.put([b"1"])
+    assert queue.begun.wait(PATIENCE)
+    intake.put([b"2"]).cancel()
+    queue.let.set()
+    first.result(PATIENCE)
+
+    assert intake.put([b"3"]).result(PATIENCE) is None
+
+
 def test_what_waits_is_bounded(intake: Intake, queue: SlowQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_WAITING", 10)
     first = intake.put([b"x" * 10])
