@@ -147,7 +147,7 @@ def _note_heartbeat(**_: Any) -> None:
 @task_revoked.connect
 def _note_expired(request: Any, expired: bool, **_: Any) -> None:
     """Count a task that came too late, or that somebody revoked."""
-    measuring.task_ended(request.name, "expired" if expired else "revoked")
+    measuring.task_ended(request.task, "expired" if expired else "revoked")
 
 
 @beat_init.connect

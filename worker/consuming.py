@@ -21,6 +21,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 _LONGEST_READ = 1.0  # seconds for which a stop is not noticed
+_LONGEST_WAIT = 10.0  # seconds between two signs of life while a batch is being committed
 _BREATH_EVERY = 5.0  # seconds between two reads with empty hands, at most
 _PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds between tries while something cannot be reached
 
@@ -130,8 +131,8 @@ class Consumer:
 
         What is not acknowledged comes again, and changes nothing then.
         """
-        begun = [batch.commit.result]
-        done = self._reachable(stop, lambda: begun.pop()() if begun else self._commit(batch.read))
+        begun = [batch.commit]
+        done = self._reachable(stop, lambda: _awaited(begun.pop()) if begun else self._commit(batch.read))
         if done is None:
             return False
         try:
@@ -173,3 +174,14 @@ class Consumer:
             self._queue.close()
         except QueueUnavailable as error:
             log.warning("queue.not_left", reason=str(error))
+
+
+def _awaited(commit: Future[Ingested]) -> Ingested:
+    """Wait for it, however long somebody else's lock takes; a process that waits for one is well."""
+    while True:
+        try:
+            return commit.result(_LONGEST_WAIT)
+        except TimeoutError:
+            if commit.done():
+                return commit.result()
+            measuring.went_on()

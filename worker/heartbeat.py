@@ -90,11 +90,13 @@ def _beat() -> None:
 
 
 def end() -> None:
-    """Take leave."""
-    for heart in _hearts:
-        heart.path.unlink(missing_ok=True)
-        os.close(heart.file)
-    _hearts.clear()
+    """Take leave. Never raises, and is done with each heart before its file's number can be another's."""
+    hearts, _hearts[:] = list(_hearts), []
+    for heart in hearts:
+        with contextlib.suppress(OSError):
+            heart.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            os.close(heart.file)
 
 
 @contextmanager

@@ -191,6 +191,25 @@ class TestTicking:
 
         assert [entry["event"] for entry in logs] == ["beat.waits", "beat.goes_on"]
 
+    def test_a_tick_that_cannot_be_told_of_is_a_tick(
+        self, celery: Celery, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[str] = []
+
+        def fail() -> None:
+            raise ValueError("redis://:secret@nowhere")
+
+        monkeypatch.setattr(Ticker, "on_tick", [fail, lambda: told.append("told")])
+        ticker = Ticker(celery)
+        entry = ticker.schedule["dispatch"]
+
+        with capture_logs() as logs:
+            ticker.apply_entry(entry)
+            ticker.apply_entry(entry)
+
+        assert told == ["told", "told"]
+        assert [(line["event"], line["error"]) for line in logs] == [("beat.tick_not_told", "ValueError")]
+
 
 class World:
     """Awards that are due in a SQLite database, a sandbox to issue them at, and task workers."""

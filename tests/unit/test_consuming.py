@@ -5,7 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+import pytest
+
 from tests.support.faults import NoTaskWorkers
+from tests.support.waiting import wait_until
+from worker import consuming, measuring
 from worker.adapters.queues.memory import MemoryQueue
 from worker.awarding import Awarding, Ingested, ReadBatch
 from worker.consuming import Consumer, Pace
@@ -94,3 +98,19 @@ def test_what_is_told_of_unknown_types_is_bounded() -> None:
 
     assert len(total.unknown) <= 101
     assert sum(total.unknown.values()) == 2000
+
+
+def test_a_consumer_that_waits_for_a_commit_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue, awarding, stop = MemoryQueue(), Slow(), threading.Event()
+    monkeypatch.setattr(consuming, "_LONGEST_WAIT", 0.01)
+    signs: list[bool] = []
+    monkeypatch.setattr(measuring, "also_told", [lambda: signs.append(bool(awarding.begun))])
+    queue.publish([b"1"])
+
+    thread = start(queue, awarding, stop)
+    wait_until(lambda: signs.count(True) > 5, 60, "signs of life")
+    stop.set()
+    awarding.leave.release()
+    thread.join(60)
+
+    assert queue.backlog() == 0

@@ -144,3 +144,18 @@ def test_without_a_place_to_write_to_the_work_goes_on(
     measuring.went_on()
 
     assert not (tmp_path / "missing").exists()
+
+
+def test_leave_is_taken_from_a_folder_that_lets_nothing_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "read-only file system")
+
+    with beating("web"):
+        monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    monkeypatch.undo()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    (sign,) = signs()
+    assert not sign.lives

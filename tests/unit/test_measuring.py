@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 from dataclasses import dataclass, field
 
 import pytest
+from celery.app.task import Context
+from celery.signals import task_revoked
 from prometheus_client import REGISTRY
 
 from tests.support.waiting import wait_until
@@ -112,3 +115,13 @@ def test_a_parent_that_does_not_read_holds_no_child_up(monkeypatch: pytest.Monke
     os.close(writes)
 
     assert os.waitstatus_to_exitcode(status) == 7
+
+
+def test_a_task_that_came_too_late_is_counted_by_its_name() -> None:
+    importlib.import_module("worker.app")  # it listens
+    message = Context({"task": "awards.issue", "id": "1", "args": (), "kwargs": {}})
+    before = value("tasks_total", task="awards.issue", outcome="expired")
+
+    task_revoked.send(sender=None, request=message, terminated=False, signum=None, expired=True)
+
+    assert value("tasks_total", task="awards.issue", outcome="expired") == before + 1

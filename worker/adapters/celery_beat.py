@@ -19,6 +19,7 @@ class Ticker(Scheduler):
     """Celery's scheduler in memory: only intervals are scheduled, so a restart has nothing to remember."""
 
     on_tick: ClassVar[list[Callable[[], None]]] = []
+    _untold: ClassVar[set[type[Exception]]] = set()
     _failing = False
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
@@ -35,8 +36,18 @@ class Ticker(Scheduler):
             if self._failing:
                 log.info("beat.goes_on")
             self._failing = False
-            for note in self.on_tick:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Say that a tick was sent. Whatever comes of telling, beat goes on: it does no work of its own."""
+        for note in self.on_tick:
+            try:
                 note()
+            except Exception as error:  # noqa: BLE001 # whatever it is, the next tick counts for more
+                # Its text may quote an address; once, and not each second.
+                if type(error) not in self._untold:
+                    log.warning("beat.tick_not_told", error=type(error).__name__)
+                self._untold.add(type(error))
 
     def _queue_of(self, entry: ScheduleEntry) -> str:
         name: str = self.app.amqp.router.route({}, entry.task or "")["queue"].name

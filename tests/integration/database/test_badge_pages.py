@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event, text
 
+from tests.support.bodies import met, posted
 from tests.support.ground import Ground, badge
 from worker.adapters.database.badge_pages import BadgeShelf
 
@@ -52,7 +53,14 @@ def test_who_asks_and_what_they_have_is_found_by_index(shelf: BadgeShelf, plans:
         assert not re.search(r"Seq Scan on (users|awards|counts|blocks)|SCAN (users|a|b|c)\b", plan), plan
 
 
-def test_connections_in_a_window_are_counted_in_one_index(shelf: BadgeShelf, plans: list[str]) -> None:
+def test_connections_in_a_window_are_counted_in_one_index(
+    ground: Ground, shelf: BadgeShelf, plans: list[str]
+) -> None:
+    ground.ingest(*(posted(number, "ada", f"post-{number}") for number in range(300)))
+    ground.ingest(*(met(number, "ada", f"friend-{number}") for number in range(60)))
+    with ground.engine.begin() as connection:
+        connection.execute(text("ANALYZE"))
+
     with shelf.open() as pages:
         now = pages.by_uuid("uuid").now
         assert pages.connected_within("ada", {60, 3600}, now) == {60: 0, 3600: 0}

@@ -17,6 +17,7 @@ from tests.support.running import Running
 from worker.activities import Kind
 from worker.adapters.database.engine import make_engine, reading, transaction
 from worker.errors import ConfigurationError, DatabaseUnavailable, Unstorable
+from worker.ports import Chance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,10 +207,12 @@ def test_what_a_batch_asks_of_postgresql_is_never_compiled(postgres: Ground) -> 
     assert compiled == "off"
 
 
-def test_a_chance_is_looked_up_by_the_person_however_many_have_the_badge(postgres: Ground) -> None:
+def test_a_chance_is_looked_up_by_the_person_however_many_have_the_badge(own_postgres: Ground) -> None:
     """Planned while nobody had it, the index of a badge's awards would seem as good for ever after."""
-    postgres.apply(first=badge({"social_engagement": {"threshold": 1}}))
-    intake = Ground(make_engine(postgres.engine.url.render_as_string(hide_password=False), 1, intake=True))
+    own_postgres.apply(first=badge({"social_engagement": {"threshold": 1}}))
+    intake = Ground(
+        make_engine(own_postgres.engine.url.render_as_string(hide_password=False), 1, intake=True)
+    )
 
     for number in range(40):
         intake.ingest(*(posted(number, f"user-{number}-{each}", "p") for each in range(50)))
@@ -219,10 +222,30 @@ def test_a_chance_is_looked_up_by_the_person_however_many_have_the_badge(postgre
         by_badge = connection.execute(text(BY_BADGE)).scalar_one()
     intake.engine.dispose()
 
-    assert postgres.database.count_awards() == {"earned": 2000}
+    assert own_postgres.database.count_awards() == {"earned": 2000}
     assert by_badge == 0
 
 
+def test_a_chance_costs_the_same_however_many_badges_the_person_has(own_postgres: Ground) -> None:
+    own_postgres.apply(
+        **{f"first-{number}": badge({"social_engagement": {"threshold": 1}}) for number in range(300)}
+    )
+    own_postgres.ingest(posted(1, "ada", "p"))
+    look = Ground(make_engine(own_postgres.engine.url.render_as_string(hide_password=False), 1, intake=True))
+
+    with look.database.batch() as batch:
+        found = batch.look_at([Chance("ada", f"first-{number}") for number in range(300)])
+    with look.engine.begin() as connection:
+        connection.execute(text("SELECT pg_stat_force_next_flush()"))
+    with look.engine.begin() as connection:
+        read = connection.execute(text(BY_KEY)).scalar_one()
+    look.engine.dispose()
+
+    assert [awarded for _, _, awarded in found] == [True] * 300
+    assert read <= 3 * 300
+
+
+BY_KEY = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'pk_awards'"
 BY_BADGE = (
     "SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes "
     "WHERE relname = 'awards' AND indexrelname <> 'pk_awards'"

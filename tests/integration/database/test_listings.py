@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text
 
-from tests.support.bodies import enrolled, posted
+from tests.support.bodies import at, enrolled, posted
 from tests.support.ground import Ground, badge, now
 from tests.support.outbox import award_due, change, enrol_badge, stored
 from worker.adapters.database.listings import AwardFilter
@@ -184,3 +184,13 @@ def _awards(ground: Ground) -> Generator[AwardRow, None, None]:
     rows = ground.database.each_award(AwardFilter())
     assert isinstance(rows, Generator)
     return rows
+
+
+def test_a_decision_is_told_with_its_instant_written_alike_everywhere(ground: Ground) -> None:
+    ground.apply(first=badge({"social_engagement": {"threshold": 1}}))
+
+    ground.ingest(posted(1.5, "ada", "p"))
+
+    (row,) = ground.database.history_of("ada", "first")
+    assert (row.what, row.actor) == ("decided", "worker")
+    assert row.detail == {"earned_at": at(1.5).isoformat(timespec="microseconds"), "version": 1}

@@ -120,11 +120,9 @@ class Batch(Decisions):
 
     def look_at(self, chances: Sequence[Chance]) -> list[tuple[str, str, bool]]:
         """Return which badges were awarded already and which are to be evaluated."""
-        # A look-up a row, not a join; and by the person alone: planned while there were no awards yet, the
-        # index by badge would seem as good, and later find everybody who has it.
         sql = (
-            "WITH asked AS MATERIALIZED (SELECT c.*, (SELECT 1 FROM awards a "
-            "WHERE a.user_id = c.user_id AND a.badge_id || '' = c.badge_id) AS awarded "
+            "WITH asked AS MATERIALIZED (SELECT c.*, "
+            f"(SELECT 1 FROM awards a WHERE {self._is_the_award}) AS awarded "
             f"FROM {_CHANCES.source(self.dialect)}) "
             "SELECT c.user_id, c.badge_id, c.awarded IS NOT NULL FROM asked c "
             "WHERE c.awarded IS NOT NULL OR c.threshold = 0 OR c.threshold <= (SELECT count(*) "
@@ -133,6 +131,18 @@ class Batch(Decisions):
         )
         rows = self.connection.execute(statement(sql), _CHANCES.bind(self.dialect, chances))
         return [(user_id, badge_id, bool(awarded)) for user_id, badge_id, awarded in rows]
+
+    @property
+    def _is_the_award(self) -> str:
+        """Say in SQL that an award (called a) is the one that a chance (called c) is about.
+
+        As a pair, in PostgreSQL, only its key can find it. By two columns, planned while there were no awards
+        yet, an index by badge would seem as good, and later find everybody who has it.
+        """
+        if self._sqlite:
+            return "a.user_id = c.user_id AND a.badge_id = c.badge_id"
+        award, chance = "(a.user_id, a.badge_id)", "(c.user_id, c.badge_id)"
+        return f"{award} >= {chance} AND {award} <= {chance}"
 
     def save_users(self, users: Iterable[User]) -> None:
         """Write what is known of these (locked) users."""

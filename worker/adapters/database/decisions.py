@@ -38,6 +38,9 @@ _AWARDS = Rows(
     backfilled=INTEGER,
 )
 
+# An instant as `as_text` writes it.
+_UTC = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+
 # Award and history in one statement, by the database's clock.
 _INSERT_AWARDS = (
     f"WITH made AS (INSERT INTO awards ({', '.join(_AWARDS.columns)}, decided_at, due_at) "
@@ -48,7 +51,7 @@ _INSERT_AWARDS = (
     "RETURNING user_id, badge_id, decided_at, earned_at, definition_version), "
     "told AS (INSERT INTO award_history (user_id, badge_id, entry, at, what, actor, detail) "
     "SELECT user_id, badge_id, :entry, decided_at, 'decided', :actor, "
-    "jsonb_build_object('earned_at', earned_at, 'version', definition_version) FROM made) "
+    f"jsonb_build_object('earned_at', {_UTC.format('earned_at')}, 'version', definition_version) FROM made) "
     "SELECT count(*) FROM made"
 )
 
@@ -210,4 +213,4 @@ def _state(award: NewAward) -> AwardState:
 
 
 def _detail(award: NewAward) -> dict[str, Any]:
-    return {"earned_at": award.earned_at.isoformat(), "version": award.definition_version}
+    return {"earned_at": as_text(award.earned_at), "version": award.definition_version}

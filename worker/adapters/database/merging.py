@@ -110,7 +110,8 @@ def _may_decide(kind: Kind) -> str:
 
 # One statement: the rows that are merged are read, written, counted and filtered where they are. What is new
 # is inserted and what is known updated, instead of ON CONFLICT, which looks each row up once more; updated
-# in its place, where it still is since nobody else can change it.
+# in its place, where it still is since nobody else can change it. Two partitions may have the same place: the
+# key says which of them is meant.
 _POSTGRESQL = (
     "WITH settled AS MATERIALIZED ("
     + _settled(
@@ -124,7 +125,8 @@ _POSTGRESQL = (
     + f"), inserted AS (INSERT INTO activities ({_COLUMNS}) SELECT {_COLUMNS} FROM settled WHERE fresh), "
     "updated AS (UPDATE activities a SET first_at = s.first_at, last_at = s.last_at, "
     "removed_at = s.removed_at, counted_at = s.counted_at, source = s.source, event_id = s.event_id "
-    "FROM settled s WHERE s.changed AND a.ctid = s.place), "
+    "FROM settled s WHERE s.changed AND a.ctid = s.place "
+    "AND a.user_id = s.user_id AND a.kind = s.kind AND a.object_id = s.object_id), "
     "moved AS MATERIALIZED ("
     "SELECT d.*, coalesce(c.value, 0) AS old, c.user_id IS NULL AS fresh, c.ctid AS place FROM ("
     "SELECT user_id, kind, CAST(count(counted_at) - count(was) AS integer) AS delta, "
@@ -134,7 +136,7 @@ _POSTGRESQL = (
     "begun AS (INSERT INTO counts (user_id, kind, value) "
     "SELECT user_id, kind, delta FROM moved WHERE fresh AND delta <> 0), "
     "counted AS (UPDATE counts c SET value = c.value + m.delta FROM moved m "
-    "WHERE NOT m.fresh AND m.delta <> 0 AND c.ctid = m.place) "
+    "WHERE NOT m.fresh AND m.delta <> 0 AND c.ctid = m.place AND c.user_id = m.user_id AND c.kind = m.kind) "
     "SELECT user_id, kind, old, old + delta, since, until FROM moved "
     f"WHERE CASE kind {' '.join(map(_may_decide, _COUNTED))} ELSE false END"
 )
