@@ -3,8 +3,8 @@
 python -m benchmarks [--events 200000] [--repeat 3] [--only one,two] [--json FILE] [--full]
 
 A turn measures every case once, so that a noisy minute hits all of them; shown are the medians of the turns,
-and ratios of what was measured in the same turn. `--full` adds what takes long: evaluating everybody, dry
-runs of badges, the brokers side by side.
+and ratios of what was measured in the same turn; evaluating everybody is measured in the first turn alone. `--full`
+adds the brokers side by side.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import queues, reevaluation, simulate
+from benchmarks import queues
 from benchmarks.cases import Cases, known
 from benchmarks.figures import Figures, show, write
 from benchmarks.ground import Ground, ground, load, machine
 
-NAMES = "one,two,bare,plain,single,statements,sqlite,latency,stored,badges,pages"
+NAMES = "one,two,bare,plain,single,statements,sqlite,latency,stored,badges,pages,everybody,simulate"
 
 
 def main() -> None:
@@ -74,20 +74,11 @@ def run(
 
 
 def others() -> dict[str, Any]:
-    """Run what measures itself: everybody's evaluation, dry runs, brokers."""
-    _say("evaluating everybody")
-    evaluated = reevaluation.run(100_000, 1_000_000)
-    reevaluation.show(evaluated)
-    _say("dry runs")
-    timing = simulate.measure()
-    print(
-        f"simulate: {timing.events:,} events in {timing.seconds:.2f} s, at most {simulate.AT_MOST} s wanted"
-    )
+    """Run what measures itself: the brokers side by side."""
     _say("brokers")
     brokers = queues.run(50_000, 3)
     queues.show(brokers)
-    simulated = {"events": timing.events, "seconds": timing.seconds, "awards": timing.awards}
-    return {"reevaluation": evaluated, "simulate": simulated, "queues": brokers}
+    return {"queues": brokers}
 
 
 def _say(text: str) -> None:

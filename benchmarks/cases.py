@@ -9,7 +9,7 @@ from functools import cached_property
 
 import psycopg
 
-from benchmarks import bare, graphql, ingest, latency, mix
+from benchmarks import bare, graphql, ingest, latency, mix, reevaluation, simulate
 from benchmarks.bare import Transaction
 from benchmarks.figures import Figure, Figures, Wanted
 from benchmarks.ground import Ground, prepare
@@ -24,6 +24,7 @@ PER_SECOND = "/s"
 BEYOND = 9_990  # badges that nobody earns, beside ten others
 LATENCY_SECONDS = 12.0
 PAGES_SECONDS = 10.0
+PEOPLE = 1_000_000  # who are evaluated, with ten activities each unless told otherwise
 
 
 def known(stored: int) -> dict[str, Figure]:
@@ -61,6 +62,23 @@ def known(stored: int) -> dict[str, Figure]:
         "pages p99": Figure(
             "a page at half load, 99th percentile", "ms", Wanted(graphql.MOST_P99 * 1000, at_most=True)
         ),
+        **{
+            f"everybody {name}": Figure(
+                f"everybody's evaluation for a new badge, {name}", "s", Wanted(60, at_most=True)
+            )
+            for name in reevaluation.CRITERIA
+        },
+        "sweep": Figure("a sweep of a million people, 1,000 of them due", "s", Wanted(1, at_most=True)),
+        "slowed": Figure(
+            "consumer at a quarter of its load, slowed by evaluations alongside",
+            "%",
+            Wanted(20, at_most=True),
+        ),
+        "batch alone": Figure("a batch of its, alone", "ms"),
+        "batch alongside": Figure("a batch of its, with evaluations alongside", "ms"),
+        "simulate": Figure(
+            "dry run of 100,000 events, the whole command", "s", Wanted(simulate.AT_MOST, at_most=True)
+        ),
     }
 
 
@@ -92,6 +110,8 @@ class Cases:
             "stored": self.stored,
             "badges": self.badges,
             "pages": self.pages,
+            "everybody": self.everybody,
+            "simulate": self.simulate,
         }
 
     def begin(self, turn: int) -> None:
@@ -111,6 +131,22 @@ class Cases:
             note.note("memory", self._memory)
         note.end_turn()
         self._memory = 0.0
+
+    def everybody(self) -> None:
+        """Measure evaluations, the sweep, and what a consumer feels of them: once, since they take long."""
+        if self._turn:
+            return
+        found = reevaluation.run(PEOPLE, self._stored, workers=2)
+        for each in found["evaluation"]:
+            self._figures.note(f"everybody {each['criterion']}", each["new_badge"])
+        self._figures.note("sweep", found["sweep"]["seconds"])
+        alone, alongside = found["consumer"]["at_a_quarter"], found["consumer"]["with_evaluations"]
+        self._figures.note("slowed", 100 * (1 - alongside["per_second"] / alone["per_second"]))
+        self._figures.note("batch alone", alone["median_ms"])
+        self._figures.note("batch alongside", alongside["median_ms"])
+
+    def simulate(self) -> None:
+        self._figures.note("simulate", simulate.measure(repeat=1).seconds)
 
     def one(self) -> None:
         with self._fresh() as url:
