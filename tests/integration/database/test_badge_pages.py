@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event, text
+from structlog.testing import capture_logs
 
 from tests.support.bodies import met, posted
 from tests.support.ground import Ground, badge
+from worker.adapters.database import badge_pages
 from worker.adapters.database.badge_pages import BadgeShelf
+from worker.adapters.database.engine import translated
+from worker.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,3 +98,27 @@ def test_a_database_that_was_put_back_is_read_anew(ground: Ground, shelf: BadgeS
 
     with shelf.open() as pages:
         assert set(pages.catalogue(pages.by_uuid("uuid").version).by_id) == {"first"}
+
+
+def test_one_that_cannot_be_read_is_left_out_and_noted(ground: Ground, shelf: BadgeShelf) -> None:
+    ground.apply(first=badge(WINDOWED), second=badge(WINDOWED))
+    with ground.engine.begin() as connection:
+        connection.execute(text("UPDATE badges SET definition = '{}' WHERE id = 'first'"))
+
+    with shelf.open() as pages, capture_logs() as logs:
+        found = set(pages.catalogue(pages.by_uuid("uuid").version).by_id)
+
+    assert found == {"second"}
+    assert [entry["badge"] for entry in logs if entry["event"] == "badge.unreadable"] == ["first"]
+
+
+def test_a_statement_that_takes_too_long_is_given_up(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    if ground.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite is asked in this process, and does not look at the time")
+    monkeypatch.setattr(badge_pages, "_LONGEST", 50)
+    shelf = BadgeShelf(ground.engine.url.render_as_string(hide_password=False))
+
+    with pytest.raises(DatabaseUnavailable), shelf.open(), shelf.engine.connect() as connection, translated():
+        connection.execute(text("SELECT pg_sleep(60)"))
+
+    shelf.engine.dispose()

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+from pydantic import ValidationError
 from sqlalchemy import Connection, Executable, event, select
 
 from worker.adapters.database import engine
@@ -23,6 +25,8 @@ from worker.awards import AwardState
 from worker.browsing import Found, Holdings, KnownUser
 from worker.catalogue import Catalogue, listed
 from worker.rules.definitions import Badge
+
+log = structlog.get_logger(__name__)
 
 # One way to the server for all of it; `value` says of a user whether they are deleted (1) or blocked (2).
 _USERS = """
@@ -39,6 +43,7 @@ UNION ALL SELECT 'award', a.user_id, a.badge_id, a.earned_at, 0
 UNION ALL SELECT 'count', c.user_id, c.kind, NULL, c.value FROM who JOIN counts c ON c.user_id = who.user_id
 """
 _DELETED, _BLOCKED = 1, 2
+_LONGEST = 5000  # ms for one statement; most take one
 _SPANS = Rows("spans", period=BIGINT, since=INSTANT, upto=INSTANT)
 _WITHIN = """
 SELECT spans.period, (
@@ -58,7 +63,7 @@ class BadgeShelf:
 
     def __init__(self, database_url: str) -> None:
         # What is asked is always about one user, against indexes: planned as for intake.
-        self.engine = engine.make_engine(database_url, intake=True)
+        self.engine = engine.make_engine(database_url, intake=True, longest=_LONGEST)
         if self.engine.dialect.name != "sqlite":
             event.listen(self.engine, "connect", _by_itself)
         self._lock = threading.Lock()
@@ -145,7 +150,11 @@ def _read(connection: Connection, version: int) -> Catalogue:
     rows = connection.execute(select(*columns)).all()
     found = []
     for row in rows:
-        badge = Badge.model_validate(row.definition)
+        try:
+            badge = Badge.model_validate(row.definition)
+        except ValidationError as error:  # one that nobody can read must not keep all others from everybody
+            log.warning("badge.unreadable", badge=row.id, errors=error.error_count())
+            continue
         found.append(
             listed(
                 row.id, badge.title, badge.picture, badge.criterion, row.created_at, published=badge.published

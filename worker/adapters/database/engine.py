@@ -36,12 +36,15 @@ _INTAKE = (
     " -c plan_cache_mode=force_generic_plan -c jit=off"
     " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
 )
+_TIMEOUT = " -c statement_timeout={}"
 
 
-def make_engine(database_url: str, pool_size: int = 5, *, intake: bool = False) -> Engine:
+def make_engine(database_url: str, pool_size: int = 5, *, intake: bool = False, longest: int = 0) -> Engine:
     """Return an engine for ``postgresql+psycopg://…`` or ``sqlite:///…``; nothing is connected yet.
 
-    `intake` plans statements for batches of events. Raises ConfigurationError for any other database.
+    `intake` plans statements for batches of events. A statement that takes `longest` ms (0: whatever the
+    server says) fails with what time mends; SQLite does not look. Raises ConfigurationError for any other
+    database.
     """
     try:
         url = make_url(database_url)
@@ -55,7 +58,9 @@ def make_engine(database_url: str, pool_size: int = 5, *, intake: bool = False) 
             max_overflow=10,
             pool_pre_ping=not intake,  # a batch that meets a lost connection is simply done again
             connect_args={
-                "options": _SESSION + (_INTAKE if intake else ""),
+                "options": _SESSION
+                + (_INTAKE if intake else "")
+                + (_TIMEOUT.format(longest) if longest else ""),
                 **_KEEPALIVE,
                 "connect_timeout": 10,
                 "application_name": "badge-worker",
