@@ -143,6 +143,11 @@ FRAGMENTS = " ".join(f"fragment F{n} on Badge {{ ...F{n + 1} ...F{n + 1} }}" for
         pytest.param("mutation { award }", "GRAPHQL_VALIDATION_FAILED", id="nothing-can-be-changed"),
         pytest.param('{ getBadges(first: "x") { totalItems } }', "BAD_USER_INPUT", id="first-is-text"),
         pytest.param("{ getBadges(first: 3000000000) { totalItems } }", "BAD_USER_INPUT", id="no-int"),
+        pytest.param(
+            f"{{ getBadges(first: {'9' * 5000}) {{ totalItems }} }}",
+            "BAD_USER_INPUT",
+            id="thousands-of-digits",
+        ),
         pytest.param("{ getBadges(status: WON) { totalItems } }", "BAD_USER_INPUT", id="no-such-status"),
         pytest.param("{ getBadges(sortKey: AGE) { totalItems } }", "BAD_USER_INPUT", id="no-such-order"),
         pytest.param("{ getBadges(size: 3) { totalItems } }", "BAD_USER_INPUT", id="no-such-argument"),

@@ -8,7 +8,7 @@ import pytest
 
 from worker.rules.criteria import MOST_DEEP
 from worker.web.graphql.reading import Wanted
-from worker.web.graphql.schema import make_schema
+from worker.web.graphql.schema import is_internal, make_schema
 from worker.web.graphql.types import Badge, BadgeConnection, PageInfo
 
 SCHEMA = make_schema()
@@ -50,6 +50,20 @@ TOO_MANY = ["asks for too much: at most 10000 values, please"]
 
 def test_a_page_counts_as_a_whole_one() -> None:
     assert (refused(titles(98)), refused(titles(99))) == ([], TOO_MANY)
+
+
+@pytest.mark.parametrize(("times", "why"), [(4, []), (5, TOO_MANY)])
+def test_a_time_in_a_notation_counts_for_what_it_takes_to_write(times: int, why: list[str]) -> None:
+    assert refused(titles(times).replace("title", 'earned(format: "r")')) == why
+    assert refused(titles(times * 20 - 10).replace("title", "earned")) == []
+
+
+def test_a_size_of_thousands_of_digits_counts_as_a_whole_page() -> None:
+    result = SCHEMA.execute_sync(titles(99, f"(first: {'9' * 5000})"), context_value=Noting())
+
+    errors = result.errors or []
+    assert TOO_MANY[0] in [error.message for error in errors]
+    assert [is_internal(error) for error in errors] == [False] * len(errors)
 
 
 @pytest.mark.parametrize("size", ["first: 20", "last: 20"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import structlog
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, Semaphore, fail_after, to_thread
 from graphql import ArgumentNode, GraphQLError, GraphQLSyntaxError, ValueNode, VariableDefinitionNode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -21,7 +22,7 @@ from worker.errors import TransientError
 from worker.web.access import Access, Role
 from worker.web.graphql import types
 from worker.web.graphql.reading import Opening
-from worker.web.graphql.schema import FORBIDDEN, BadgeSchema, is_internal
+from worker.web.graphql.schema import FORBIDDEN, BadgeSchema, is_internal, is_unreadable
 from worker.web.rate import CallerRate, whole_seconds
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,8 @@ AT_ONCE, WINDOW = 60_000, 60.0  # requests of one token that may come together, 
 _JSON = "application/json"
 _AGAIN = "5"  # seconds until it may be worth asking again
 _WORKED_ON = 8  # requests at once: more would only wait for each other, and keep connections
+_PATIENCE = 3.0  # seconds to wait for those before
+_SOON = 2.0  # seconds: what failed later than that is not tried again
 
 
 class Refusal(Exception):
@@ -61,7 +64,8 @@ class Endpoint:
         self._access = access
         self._begin = begin
         self._rate = CallerRate(AT_ONCE, WINDOW)
-        self._limiter = CapacityLimiter(_WORKED_ON)
+        self._places = Semaphore(_WORKED_ON)
+        self._threads = CapacityLimiter(_WORKED_ON)  # none that other doors need
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -71,15 +75,26 @@ class Endpoint:
             if not uuid:
                 raise _forbidden(f"the header {USER_CONTEXT} is missing")
             asked = _asked(request.headers, await _body(request))
-            return await to_thread.run_sync(self._answer, uuid, asked, limiter=self._limiter)
+            return await self._in_turn(uuid, asked)
         except Refusal as refusal:
             return refusal.answer
+
+    async def _in_turn(self, uuid: str, asked: Asked) -> Response:
+        try:
+            with fail_after(_PATIENCE):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise _unavailable("too many ask at once") from error
+        try:
+            return await to_thread.run_sync(self._answer, uuid, asked, limiter=self._threads)
+        finally:
+            self._places.release()
 
     async def _let_in(self, headers: Mapping[str, str]) -> None:
         try:
             caller = await self._access.caller_soon(headers.get("authorization"))
         except TransientError as error:
-            raise _unavailable(error) from error
+            raise _unavailable(str(error)) from error
         if caller is None or not caller.may(Role.READ):
             raise Refusal(
                 HTTPStatus.UNAUTHORIZED,
@@ -97,14 +112,17 @@ class Endpoint:
 
     def _answer(self, uuid: str, asked: Asked) -> Response:
         """Answer; what only reads is simply tried again when a connection turns out to be lost."""
+        begun = time.monotonic()
         try:
             return self._execute(uuid, asked)
-        except TransientError:
+        except TransientError as error:
+            if time.monotonic() - begun > _SOON:  # no lost connection: it would only last as long again
+                raise _unavailable(str(error)) from error
             log.info("graphql.tried_again")
         try:
             return self._execute(uuid, asked)
         except TransientError as error:
-            raise _unavailable(error) from error
+            raise _unavailable(str(error)) from error
 
     def _execute(self, uuid: str, asked: Asked) -> Response:
         try:
@@ -126,8 +144,8 @@ def _forbidden(message: str) -> Refusal:
     return Refusal(HTTPStatus.FORBIDDEN, FORBIDDEN, message)
 
 
-def _unavailable(error: Exception) -> Refusal:
-    log.warning("graphql.unavailable", reason=str(error))
+def _unavailable(reason: str) -> Refusal:
+    log.warning("graphql.unavailable", reason=reason)
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE, "UNAVAILABLE", "not now; try again soon", **{"Retry-After": _AGAIN}
     )
@@ -188,6 +206,8 @@ def _told(error: GraphQLError) -> dict[str, Any]:
     if is_internal(error):
         code, message = "INTERNAL_SERVER_ERROR", "something went wrong here"
         return {"message": message, "path": error.path, "extensions": {"code": code}}
+    if is_unreadable(error):
+        return {"message": "a value that cannot be read", "extensions": {"code": types.BAD_USER_INPUT}}
     return {**error.formatted, "extensions": {"code": _code(error), **(error.extensions or {})}}
 
 

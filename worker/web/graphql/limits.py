@@ -30,6 +30,9 @@ MOST_VALUES = 10_000
 _ENDLESS = 10**9  # where counting stops
 _PAGES = "getBadges"
 _QUERIES = {"getBadge", _PAGES}
+_NOTATION = "earned"
+_WRITING = 20  # values that a time in a notation of the caller's counts as, which takes so much longer
+_DIGITS = 9  # of a number that is looked at: Python itself refuses some thousands
 _PARTS = 2  # of a composite: few have many
 
 
@@ -95,7 +98,8 @@ class Limits(ValidationRule):
             return Size(1, 1, 0)  # what is asked about the schema itself has a rule of its own
         inside = self._selected(node.selection_set, _size_of(node) if name == _PAGES else page)
         times = page if name == "edges" else _PARTS if name == "criteria" else 1
-        values = min(1 + inside.values * times, _ENDLESS)
+        itself = _WRITING if name == _NOTATION and node.arguments else 1
+        values = min(itself + inside.values * times, _ENDLESS)
         return Size(inside.depth + 1, values, inside.queries + (name in _QUERIES))
 
     def _of_fragment(self, name: str, page: int) -> Size:
@@ -114,5 +118,6 @@ def _size_of(pages: FieldNode) -> int:
     """Return the size that is written out, or that of the largest page."""
     for argument in pages.arguments or ():
         if argument.name.value in {"first", "last"} and isinstance(argument.value, IntValueNode):
-            return min(max(int(argument.value.value), 1), MOST)
+            written = argument.value.value
+            return min(max(int(written), 1), MOST) if len(written) <= _DIGITS else MOST
     return MOST

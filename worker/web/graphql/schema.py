@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import strawberry
 import structlog
-from graphql import GraphQLError
+from graphql import GraphQLError, ValueNode
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
@@ -145,7 +145,14 @@ class BadgeSchema(strawberry.Schema):
 def is_internal(error: GraphQLError) -> bool:
     """Return whether it is none of the caller's: an exception that no resolver meant to raise."""
     original = error.original_error
-    return original is not None and not isinstance(original, (GraphQLError, TransientError))
+    expected = isinstance(original, (GraphQLError, TransientError)) or is_unreadable(error)
+    return original is not None and not expected
+
+
+def is_unreadable(error: GraphQLError) -> bool:
+    """Return whether it tells of a value in the query that Python refuses, such as one of 5,000 digits."""
+    values = [isinstance(node, ValueNode) for node in error.nodes or ()]
+    return error.path is None and any(values) and isinstance(error.original_error, ValueError)
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,7 @@ from worker.catalogue import BadgeSortKey, BadgeStatus
 from worker.web.graphql.php_dates import DEFAULT, php_date
 
 BAD_USER_INPUT = "BAD_USER_INPUT"
-_LONGEST_NOTATION = 200  # characters
+_LONGEST_NOTATION = 64  # characters: a date and a time with escaped words between them
 
 Cursor = NewType("Cursor", str)
 STATUS = strawberry.enum(BadgeStatus, description="How the user stands with a badge.")
