@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ _VARIABLE = f"{PREFIX}OPIGNO_WEBHOOK_PATHS"
 _NEEDED = ("trigger", "user_id", "learning_path_id")
 _OF_COMPLETIONS = ("passed", "score", "required_score")
 _FIELDS = (*_NEEDED, "id", "time", *_OF_COMPLETIONS)
+_STEP = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")  # what is no such name may be an address, or any text
 _MOST_NAMES = 40  # of a call that is not understood, in the log
 
 
@@ -105,7 +107,10 @@ class Paths:
 
 
 def names_in(body: bytes) -> list[str]:
-    """Return the names in a call, without any value: what an operator needs in order to set the paths."""
+    """Return the names in a call, without any value: what an operator needs in order to set the paths.
+
+    A key that does not look like a name is shown as `*`.
+    """
     try:
         return sorted(_names(json.loads(body), ""))[:_MOST_NAMES]
     except (ValueError, RecursionError):
@@ -115,7 +120,11 @@ def names_in(body: bytes) -> list[str]:
 def _names(value: object, path: str) -> set[str]:
     if not isinstance(value, dict):
         return {path.removeprefix(".")[:200]} if path else set()
-    return {name for key, part in value.items() for name in _names(part, f"{path}.{key}")}
+    return {
+        name
+        for key, part in value.items()
+        for name in _names(part, f"{path}.{key if _STEP.fullmatch(key) else '*'}")
+    }
 
 
 def _instant(told: object, now: datetime) -> object:

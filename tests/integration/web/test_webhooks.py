@@ -130,6 +130,16 @@ def test_what_is_not_understood_is_refused_and_its_names_logged_without_values(
     assert ("user.id" in said["names"]) == ('"id": 242' in sent)
 
 
+def test_a_key_that_is_no_name_is_not_logged(client: httpx.Client) -> None:
+    sent = {"users": {"ada@example.org": {"score": 1}, "x" * 41: 2, "7": 3}, "ada lovelace": 4}
+
+    with capture_logs() as logs:
+        client.post(webhooks.PATH, json=sent)
+
+    (said,) = [entry for entry in logs if entry["event"] == "webhook.not_understood"]
+    assert said["names"] == ["*", "users.*", "users.*.score"]
+
+
 @pytest.mark.parametrize(
     "presented",
     [
