@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from worker.errors import TransientError
 
+_GRAPHQL = "/graphql"
 RETRY_AFTER = 5  # seconds after which it is worth trying again what could not be reached
 
 
@@ -30,6 +31,11 @@ def refusals(
     return JSONResponse(body, status, dict(headers or {}))
 
 
+def for_path(path: str, status: HTTPStatus) -> dict[str, Any]:
+    """Return what an error has beside: clients of GraphQL look for its code where GraphQL has it."""
+    return {"extensions": {"code": status.name}} if path == _GRAPHQL else {}
+
+
 def unauthenticated() -> JSONResponse:
     """Return the answer for whom no token lets in; it does not say why."""
     message = "a valid bearer token, please"
@@ -42,11 +48,12 @@ def unavailable(message: str) -> JSONResponse:
     return refusal(HTTPStatus.SERVICE_UNAVAILABLE, message, {"Retry-After": str(RETRY_AFTER)})
 
 
-async def on_http_exception(_request: Request, error: Exception) -> JSONResponse:
+async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
     """Answer what the framework refuses: no such page, no such method, a body that is too big."""
     if not isinstance(error, HTTPException):
         raise error
-    return refusal(HTTPStatus(error.status_code), error.detail, error.headers)
+    status = HTTPStatus(error.status_code)
+    return refusal(status, error.detail, error.headers, **for_path(request.url.path, status))
 
 
 async def on_transient(_request: Request, error: Exception) -> JSONResponse:

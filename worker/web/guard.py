@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker import measuring
-from worker.web.answers import refusal
+from worker.web.answers import for_path, refusal
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ class Guard:
         except Exception as error:  # whatever it was, the caller is answered and we are told
             log.exception("request.failed", door=self._doors(scope["path"]), error=type(error).__name__)
             if not answered.status:
-                await refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our mistake; it was noted")(
+                await _refused(scope, HTTPStatus.INTERNAL_SERVER_ERROR, "this is our mistake; it was noted")(
                     scope, receive, answered
                 )
         # Neither the whole path nor the query: people and tokens may stand there.
@@ -78,9 +78,8 @@ class Guard:
         largest = self._limits.get(scope["path"], LARGEST_BODY)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared[:20]) > largest:
-            await refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(largest), {"Connection": "close"})(
-                scope, receive, send
-            )
+            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            await _refused(scope, status, _too_large(largest), {"Connection": "close"})(scope, receive, send)
             return
         await self._app(scope, _Bounded(receive, largest), send)
 
@@ -88,6 +87,12 @@ class Guard:
 _GONE = 499  # as other servers note who did not wait for the answer
 _PROBES = {"/healthz", "/readyz", "/metrics"}  # come every few seconds
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+
+def _refused(
+    scope: Scope, status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None
+) -> ASGIApp:
+    return refusal(status, message, headers, **for_path(scope["path"], status))
 
 
 def _too_large(largest: int) -> str:

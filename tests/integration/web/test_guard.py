@@ -48,6 +48,22 @@ def test_refusals_are_json(client: httpx.Client, method: str, path: str, status:
     assert (answer.status_code, list(answer.json())) == (status, ["errors"])
 
 
+@pytest.mark.parametrize(
+    ("method", "size", "status", "code"),
+    [
+        pytest.param("GET", 0, 405, "METHOD_NOT_ALLOWED", id="another-method"),
+        pytest.param("POST", guard.LARGEST_BODY + 1, 413, "REQUEST_ENTITY_TOO_LARGE", id="too-big"),
+    ],
+)
+def test_refusals_of_graphql_have_their_code_where_graphql_has_it(
+    client: httpx.Client, method: str, size: int, status: int, code: str
+) -> None:
+    answer = client.request(method, "/graphql", content=b" " * size)
+
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["code"], error["extensions"]) == (status, code, {"code": code})
+
+
 def test_nobody_is_sent_to_an_address_that_they_made_up(client: httpx.Client) -> None:
     answer = client.get("/healthz/", headers={"Host": "evil.example.org"})
 
