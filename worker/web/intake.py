@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from http import HTTPStatus
 
@@ -31,6 +32,11 @@ _AT_ONCE, _WINDOW = 6000, 60.0  # requests of one caller that may come together,
 _SMALL = 16 * 1024  # bytes of a request that is checked at once, without a thread
 _MOST_FIELDS = 10  # that are named in one line of the log
 _PATIENCE = 20.0  # seconds to wait for the queue
+_NOT_SURE = (
+    "the event queue cannot be reached; some of it may be there: please send all of it again, "
+    "events may come twice"
+)
+_MOST_UNDER_WAY = 256 * 1024 * 1024  # bytes of bodies that are being read or looked at, of all callers
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -43,6 +49,7 @@ class _Door:
         self._access = Access(services.settings)
         self._intake = services.intake
         self._rate = CallerRate(_AT_ONCE, _WINDOW)
+        self._under_way = 0
 
     async def answer(self, request: Request) -> Response:
         """Let in who may, and look at what they bring."""
@@ -59,7 +66,11 @@ class _Door:
     async def _take_in(self, request: Request, caller: Caller) -> Response:
         try:
             check_media_type(request.headers)
-            bodies, checked = await _looked_at(request.headers, await request.body())
+            async with self._body(request) as body:
+                bodies, checked = await _looked_at(request.headers, body)
+        except _Crowded:
+            log.warning("intake.crowded", caller=caller.name)
+            return unavailable("too much is being sent just now; none of this was taken")
         except BadRequest as error:
             log.warning("intake.refused", caller=caller.name, status=error.status.value, field=error.field)
             return refusal(error.status, str(error), field=error.field)
@@ -69,13 +80,31 @@ class _Door:
             return refusals(HTTPStatus.BAD_REQUEST, [asdict(wrong) for wrong in checked.wrong])
         return await put_on_queue(self._intake, bodies, checked.unknown)
 
+    @asynccontextmanager
+    async def _body(self, request: Request) -> AsyncIterator[bytes]:
+        """Read a body, which counts as long as it is looked at; raises _Crowded."""
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                if self._under_way + len(chunk) > _MOST_UNDER_WAY:
+                    raise _Crowded
+                self._under_way += len(chunk)
+                body += chunk
+            yield bytes(body)
+        finally:
+            self._under_way -= len(body)
+
+
+class _Crowded(Exception):
+    """Bodies under way have no room for more."""
+
 
 async def put_on_queue(intake: Intake, bodies: Sequence[bytes], unknown: Sequence[str]) -> Response:
     """Answer 202 once these events are durably on the queue, or 503."""
     try:
         await asyncio.wait_for(asyncio.wrap_future(intake.put(bodies)), _PATIENCE)
     except (QueueUnavailable, TimeoutError):
-        return unavailable("the event queue cannot be reached; please send all of it again")
+        return unavailable(_NOT_SURE)
     accepted = {"accepted": len(bodies), "unknown_types": list(unknown)}
     return JSONResponse(accepted, HTTPStatus.ACCEPTED)
 

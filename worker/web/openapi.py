@@ -65,7 +65,7 @@ def openapi_document() -> dict[str, Any]:
             webhooks.PATH: {"post": _opigno()},
             "/healthz": {"get": _get("alive", "Whether this process is alive", {"200": _alive()})},
             "/readyz": {"get": _get("ready", "Whether what it needs is there", _readiness())},
-            "/metrics": {"get": _get("metrics", "Metrics for Prometheus", {"200": _metrics()})},
+            "/metrics": {"get": _get("metrics", "Metrics for Prometheus", _metrics())},
             PATH: {
                 "get": _get("openapi", "This document", {"200": _json({"type": "object"}, "This document.")})
             },
@@ -124,16 +124,23 @@ def _opigno() -> dict[str, Any]:
     }
 
 
-def _usual_refusals() -> dict[str, Any]:
-    later = {
+def _later() -> dict[str, Any]:
+    return {
         "Retry-After": {"description": "In how many seconds to try again.", "schema": {"type": "integer"}}
     }
+
+
+def _usual_refusals() -> dict[str, Any]:
     return {
         "408": _refused("The request took too long to arrive."),
         "413": _refused("Too big, or too many."),
         "415": _refused("Another media type, another character set than UTF-8, or compressed."),
-        "429": _refused("Too many requests.") | {"headers": later},
-        "503": _refused("The event queue cannot be reached: send it again.") | {"headers": later},
+        "429": _refused("Too many requests.") | {"headers": _later()},
+        "503": _refused(
+            "The event queue cannot be reached, or too much is under way. Some may be there: send all again; "
+            "events may come twice."
+        )
+        | {"headers": _later()},
     }
 
 
@@ -159,10 +166,11 @@ def _readiness() -> dict[str, Any]:
 
 
 def _metrics() -> dict[str, Any]:
-    return {
+    told = {
         "description": "The text format of Prometheus, or OpenMetrics if asked for.",
         "content": {"text/plain": {"schema": _TEXT}, "application/openmetrics-text": {"schema": _TEXT}},
     }
+    return {"200": told, "503": _refused("Others ask for the same just now.") | {"headers": _later()}}
 
 
 def _schemas() -> dict[str, Any]:

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 _BACKLOG = 512
-_MOST_AT_ONCE = 1000  # connections; more are told 503 at once
+_MOST_AT_ONCE = 1000  # requests; more are told 503 at once. Idle connections are a proxy's to bound
 _GRACE = 5  # seconds for requests under way when it is told to stop
 
 

@@ -282,3 +282,17 @@ def test_events_in_the_future_are_refused(client: httpx.Client) -> None:
     answer = client.post("/events", json=event(time=ahead))
 
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "time")
+
+
+def test_bodies_under_way_have_no_more_room_than_there_is(
+    client: httpx.Client, queue: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = json.dumps(event()).encode()
+    monkeypatch.setattr(intake, "_MOST_UNDER_WAY", len(sent))
+
+    crowded = client.post(intake.PATH, content=sent + b" ", headers=PLAIN)
+    taken = [client.post(intake.PATH, content=sent, headers=PLAIN) for _ in range(2)]
+
+    assert (crowded.status_code, crowded.headers["retry-after"]) == (503, "5")
+    assert [answer.status_code for answer in taken] == [202, 202]
+    assert len(queued(queue)) == 2
