@@ -3,8 +3,8 @@
 python -m benchmarks [--events 200000] [--repeat 3] [--only one,two] [--json FILE] [--full]
 
 A turn measures every case once, so that a noisy minute hits all of them; shown are the medians of the turns,
-and ratios of what was measured in the same turn; evaluating everybody is measured in the first turn alone. `--full`
-adds the brokers side by side.
+and ratios of what was measured in the same turn. Evaluating everybody is measured in the first turn alone.
+`--full` adds the brokers side by side.
 """
 
 from __future__ import annotations
