@@ -13,7 +13,6 @@ from tests.support.bodies import met, posted
 from tests.support.ground import Ground, badge
 from worker.adapters.database import badge_pages
 from worker.adapters.database.badge_pages import BadgeShelf
-from worker.adapters.database.engine import translated
 from worker.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -118,7 +117,9 @@ def test_a_statement_that_takes_too_long_is_given_up(ground: Ground, monkeypatch
     monkeypatch.setattr(badge_pages, "_LONGEST", 50)
     shelf = BadgeShelf(ground.engine.url.render_as_string(hide_password=False))
 
-    with pytest.raises(DatabaseUnavailable), shelf.open(), shelf.engine.connect() as connection, translated():
-        connection.execute(text("SELECT pg_sleep(60)"))
+    with ground.engine.connect() as other, shelf.open() as pages:
+        other.execute(text("LOCK TABLE badges IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(DatabaseUnavailable):
+            pages.catalogue(1)
 
     shelf.engine.dispose()

@@ -147,7 +147,8 @@ class BadgePages:
 
 def _read(connection: Connection, version: int) -> Catalogue:
     columns = (badges.c.id, badges.c.definition, badges.c.status, badges.c.created_at)
-    rows = connection.execute(select(*columns)).all()
+    with engine.translated():
+        rows = connection.execute(select(*columns)).all()
     found = []
     for row in rows:
         try:
