@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,11 +12,12 @@ from celery import Celery
 from celery.events.state import State
 
 from tests.support.bodies import enrolled, posted
-from tests.support.ground import Ground, badge, definitions, read
+from tests.support.ground import Ground, badge, definitions, now, read
 from tests.support.waiting import wait_until
 from worker.adapters.celery_app import make_celery
 from worker.adapters.database.engine import make_engine
 from worker.adapters.database.migrations import upgrade
+from worker.adapters.database.schema import awards, evaluations
 from worker.applying import apply
 from worker.ports import Evaluation, Reason
 from worker.tasks.rules import said
@@ -110,6 +112,14 @@ def test_one_tick_sets_off_a_chain_of_tasks_that_say_how_far_they_are(
     app.send_task("rules.backfill")
     wait_until(lambda: not ground.database.evaluations(), PATIENCE, "everybody evaluated")
     wait_until(lambda: [task.state for task in watcher.tasks()].count("SUCCESS") >= 2, PATIENCE, "it is seen")
+    by_day = ground.earned()
+    with ground.engine.begin() as connection:
+        connection.execute(awards.delete())
+        connection.execute(evaluations.update().values(started_at=now() - timedelta(days=3)))
+    app.send_task("rules.nightly")
+    wait_until(lambda: bool(ground.database.evaluations()), PATIENCE, "the night begins")
+    app.send_task("rules.backfill")
+    wait_until(lambda: not ground.database.evaluations(), PATIENCE, "the night is over")
     app.close()
 
     done = "100 %: 5 of 5 people looked at, 5 new awards"
@@ -117,7 +127,8 @@ def test_one_tick_sets_off_a_chain_of_tasks_that_say_how_far_they_are(
         (str({"badge": name, "version": 1, "reason": "rules"}), repr(done)) for name in ("enrol", "post")
     }
     assert ("task-progress", done) in watcher.heard
-    assert len(ground.earned()) == 10
+    assert len(by_day) == 10
+    assert ground.earned() == by_day
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
 import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
 
 from tests.support import bodies, commands
-from tests.support.ground import Ground, badge
+from tests.support.ground import Ground, badge, definitions
 from tests.support.waiting import wait_until
 from worker import reevaluation
 from worker.adapters.database.engine import make_engine
@@ -160,3 +164,30 @@ def test_what_a_killed_one_had_in_hand_is_done_by_the_next(
 
     assert before == {}
     assert again.json["new_awards"] == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        pytest.param(("reevaluate",), b"evaluating everybody", id="reevaluate"),
+        pytest.param(("badges", "plan", "more.yaml"), b"evaluating", id="plan"),
+    ],
+)
+def test_a_terminal_shows_how_far_it_is(
+    lost: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], shown: bytes
+) -> None:
+    (tmp_path / "more.yaml").write_text(json.dumps(definitions({"more": badge(POST)})))
+    monkeypatch.chdir(tmp_path)
+    ours, theirs = pty.openpty()
+
+    ended = subprocess.run(
+        [*commands.PROGRAM, *words], stderr=theirs, stdout=subprocess.PIPE, timeout=60, check=False
+    )
+    os.close(theirs)
+    said = os.read(ours, 65536)
+    os.close(ours)
+
+    assert ended.returncode == 0
+    assert shown in said
+    assert b"3/3" in said
+    assert lost.database.evaluations() == []
