@@ -111,13 +111,13 @@ def test_one_that_cannot_be_read_is_left_out_and_noted(ground: Ground, shelf: Ba
     assert [entry["badge"] for entry in logs if entry["event"] == "badge.unreadable"] == ["first"]
 
 
-def test_a_statement_that_takes_too_long_is_given_up(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    if ground.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite is asked in this process, and does not look at the time")
+def test_a_statement_that_takes_too_long_is_given_up(
+    postgres: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(badge_pages, "_LONGEST", 50)
-    shelf = BadgeShelf(ground.engine.url.render_as_string(hide_password=False))
+    shelf = BadgeShelf(postgres.engine.url.render_as_string(hide_password=False))
 
-    with ground.engine.connect() as other, shelf.open() as pages:
+    with postgres.engine.connect() as other, shelf.open() as pages:
         other.execute(text("LOCK TABLE badges IN ACCESS EXCLUSIVE MODE"))
         with pytest.raises(DatabaseUnavailable):
             pages.catalogue(1)
