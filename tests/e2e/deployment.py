@@ -165,7 +165,7 @@ def _environment(database_url: str, redis_url: str) -> dict[str, str]:
         "BADGE_WORKER_ISSUER_ACADEMY_USERNAME": address("academy"),
         "BADGE_WORKER_ISSUER_ACADEMY_PASSWORD": SECRET_MARK,
         "BADGE_WORKER_SECRET_KEY": f"{SECRET_MARK}-key-of-forgotten-people",
-        "BADGE_WORKER_API_TOKENS": f"operator:admin+read+publish:{hashed}",
+        "BADGE_WORKER_API_TOKENS": f"grace:admin+read+publish:{hashed}",
         "BADGE_WORKER_OPIGNO_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "BADGE_WORKER_LOG_FORMAT": "json",
         "BADGE_WORKER_LOG_LEVEL": "debug",

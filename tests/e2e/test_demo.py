@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -71,6 +72,24 @@ def test_the_demo_issues_exactly_what_was_earned(spawn: Spawn, tmp_path: Path) -
     )
     assert "Exactly the 170 expected assertions are at the provider." in printed
     assert list(tmp_path.glob("badge-worker-demo-*")) == []
+    assert [words(program, tmp_path) for program in told_next(printed)] == [
+        ["up", "--badges", str(ROOT / "config" / "badges.yaml")],
+        ["publish", "--raw", str(ROOT / "examples" / "events.jsonl")],
+    ]
+
+
+def told_next(printed: str) -> list[str]:
+    """Return the commands that it ends with."""
+    _, _, after = printed.partition("None of it is kept.")
+    return [line for line in after.splitlines() if line.startswith("  ")]
+
+
+def words(line: str, folder: Path) -> list[str]:
+    """Return what follows the program of a line, once that has told of itself that it is ours."""
+    program, *rest = line.split()
+    said = subprocess.run([program, "--version"], cwd=folder, capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("badge-worker ")
+    return rest
 
 
 @pytest.mark.parametrize("moment", [moment for moment in MOMENTS if moment != "an award is made"])

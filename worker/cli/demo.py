@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -25,11 +27,12 @@ from worker.awards import AwardState
 from worker.cli.embedded import Whole
 from worker.errors import BadgeWorkerError, ConfigurationError, TransientError
 from worker.logs import configure_logging
-from worker.settings import load_settings
+from worker.settings import Settings, load_settings
 
 TIME_LIMIT = 150.0  # seconds until a demo that does not end has failed
 _UNSETTLED = {AwardState.PENDING.value, AwardState.ISSUING.value}
 _WIDTH = 140  # characters
+_BADGES: Path = Settings.model_fields["badges_file"].default  # what `up` reads unless it is told otherwise
 _SHOWN = 12  # rows of a table that could have hundreds
 
 Issued = Counter[tuple[str, str, str]]  # badge, address, earned at
@@ -40,6 +43,7 @@ class Sample:
     """The sample stream, its badges, and what must come of it by an independent replay."""
 
     badges: Path
+    file: Path
     events: list[bytes]
     expected: dict[str, Any]
 
@@ -80,7 +84,10 @@ def _run(console: Console, folder: Path) -> bool:
         _show_badges(console, sample, held)
         _show_dead_letters(console, whole)
         _show_calls(console, whole, calls)
-        return _compare(console, _expected(sample), _held(sample, held))
+        right = _compare(console, _expected(sample), _held(sample, held))
+    if right:
+        _show_what_next(console, sample)
+    return right
 
 
 def _sample() -> Sample:
@@ -90,9 +97,9 @@ def _sample() -> Sample:
         (package.parent / "examples", package.parent / "config" / "badges.yaml"),
         (package / "examples", package / "examples" / "badges.yaml"),
     ):
-        if (examples / "events.jsonl").is_file():
-            events = (examples / "events.jsonl").read_bytes().splitlines()
-            return Sample(badges, events, json.loads((examples / "expected.json").read_text()))
+        if (file := examples / "events.jsonl").is_file():
+            expected = json.loads((examples / "expected.json").read_text())
+            return Sample(badges, file, file.read_bytes().splitlines(), expected)
     raise ConfigurationError("the sample events are missing: examples/events.jsonl")
 
 
@@ -213,3 +220,21 @@ def _compare(console: Console, expected: Issued, held: Issued) -> bool:
         return False
     console.print(f"[green]Exactly the {expected.total()} expected assertions are at the provider.[/green]")
     return True
+
+
+def _show_what_next(console: Console, sample: Sample) -> None:
+    """Say how to see the same at leisure: the demo's own things are gone by now."""
+    here = Path.cwd()
+    program = _typed(Path(sys.executable).with_name("badge-worker"), here)
+    badges = "" if _BADGES.is_file() else f" --badges {_typed(sample.badges, here)}"
+    console.print("\nNone of it is kept. To look around in the same, with an admin page, until Ctrl-C:")
+    console.print(f"  {program} up{badges}", highlight=False, soft_wrap=True)
+    console.print("and in another terminal, in this folder:")
+    console.print(f"  {program} publish --raw {_typed(sample.file, here)}", highlight=False, soft_wrap=True)
+
+
+def _typed(file: Path, folder: Path) -> str:
+    """Return how a file is typed in a folder; `make demo` runs a program that is not on the PATH."""
+    if not file.is_file() or shutil.which(file.name) == str(file):
+        return file.name
+    return str(file.relative_to(folder) if file.is_relative_to(folder) else file)

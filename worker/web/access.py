@@ -13,6 +13,8 @@ from enum import StrEnum
 
 from anyio import CapacityLimiter, to_thread
 
+from worker.adapters.database.history import WORKER
+from worker.awards import OPERATOR
 from worker.errors import ConfigurationError
 from worker.settings import PREFIX, Settings
 from worker.web.signed_tokens import SignedTokens
@@ -21,6 +23,7 @@ _VARIABLE = f"{PREFIX}API_TOKENS"
 _SHAPE = "name:role[+role]:sha256 of the token in hex, please"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(r"[0-9a-f]{64}")
+_TAKEN = {WORKER, OPERATOR}  # who did it in an award's history, where nobody signed in by name
 _OF_NOTHING = hashlib.sha256(b"").hexdigest()
 _LONGEST = 8192  # characters of a header that is looked at
 _LOOKS = 4  # threads that may wait for the keys of signed tokens: one asks, and the others for what it finds
@@ -135,6 +138,10 @@ def _entry(entry: str, where: str) -> tuple[str, Caller]:
         raise ConfigurationError(f"{where}: a name is letters, digits, `.`, `_`, `-`, at most 64; {_SHAPE}")
     if not roles <= set(Role):
         raise ConfigurationError(f"{where}: the roles are {', '.join(Role)}, joined by `+`; {_SHAPE}")
+    if Role.ADMIN in roles and name.lower() in _TAKEN:
+        raise ConfigurationError(
+            f"{where}: `{name.lower()}` is what histories call this system itself; name who the token is for"
+        )
     if not _HASH.fullmatch(digest):
         raise ConfigurationError(f"{where}: no 64 hex digits (is it the token itself?); {_SHAPE}")
     if digest == _OF_NOTHING:

@@ -68,6 +68,12 @@ class TestListedTokens:
     def test_nothing_else_does(self, header: str | None) -> None:
         assert listed(f"lms:publish:{digest(TOKEN)}").caller(header) is None
 
+    def test_names_are_kept_for_us_only_where_they_would_stand_in_a_history(self) -> None:
+        caller = listed(f"worker:publish+read:{digest(TOKEN)}").caller(f"Bearer {TOKEN}")
+
+        assert caller
+        assert caller.name == "worker"
+
     def test_without_any_nobody_does(self) -> None:
         door = Access(Settings())
 
@@ -98,6 +104,8 @@ class TestListedTokens:
             ),
             pytest.param(f"lms::{digest(TOKEN)}", "the roles are", id="no-role"),
             pytest.param(f"l m s:read:{digest(TOKEN)}", "a name is letters", id="a-name-with-blanks"),
+            pytest.param(f"operator:admin:{digest(TOKEN)}", "`operator` is what", id="nobody-in-particular"),
+            pytest.param(f"Worker:read+admin:{digest(TOKEN)}", "`worker` is what", id="as-if-it-were-us"),
             pytest.param(f"lms:read:{digest('')}", "the hash of an empty token", id="the-hash-of-nothing"),
             pytest.param(f"a:read:{digest(TOKEN)},b:read:{digest(TOKEN)}", "entry 2: the same", id="twice"),
         ],
