@@ -7,7 +7,7 @@ only awards and counts are read. So a page costs a fixed, small number of statem
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -30,10 +30,15 @@ class NotAllowed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What a user has: when each badge was earned, and how many live activities of each kind."""
+    """What a user has: when each badge was earned, and how many live activities of each kind.
+
+    `within` has how many connections were established in so many seconds, for the periods that were counted
+    along; it need not have any.
+    """
 
     earned_at: Mapping[str, datetime]
     counts: Mapping[str, int]
+    within: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,10 @@ class Browsing:
 
     def _progress(self, user: KnownUser, badges: Iterable[ListedBadge]) -> Progress:
         periods = {period for badge in badges for period in badge.windows}
-        within = self._pages.connected_within(user.user_id, periods, self._now) if periods else {}
+        within = user.holdings.within
+        if missing := periods - within.keys():
+            counted = self._pages.connected_within(user.user_id, missing, self._now)
+            within = {**within, **counted}
         return Progress(user, self._now, within)
 
 

@@ -91,6 +91,7 @@ class Catalogue:
         self.by_id = {badge.badge_id: badge for badge in badges}
         published = [badge for badge in self.by_id.values() if badge.published]
         self._published = {key: Row(published, key) for key in BadgeSortKey}
+        self.windows = tuple(sorted({period for badge in published for period in badge.windows}))
 
     def visible(self, badge_id: str, held: Collection[str]) -> ListedBadge | None:
         """Return a badge; a disabled one only to who holds it."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event, text
 from structlog.testing import capture_logs
 
-from tests.support.bodies import met, posted
-from tests.support.ground import Ground, badge
+from tests.support.bodies import met, parted, posted, registered
+from tests.support.ground import Ground, badge, now
 from worker.adapters.database import badge_pages
 from worker.adapters.database.badge_pages import BadgeShelf
 from worker.errors import DatabaseUnavailable
@@ -45,8 +46,13 @@ def plans(shelf: BadgeShelf) -> list[str]:
     return found
 
 
-def test_who_asks_and_what_they_have_is_found_by_index(shelf: BadgeShelf, plans: list[str]) -> None:
+def test_who_asks_and_what_they_have_is_found_by_index(
+    ground: Ground, shelf: BadgeShelf, plans: list[str]
+) -> None:
+    ground.apply(first=badge(WINDOWED))
     with shelf.open() as pages:
+        pages.catalogue(pages.by_id("nobody").version)
+        plans.clear()
         pages.by_uuid("uuid")
         pages.by_id("ada")
 
@@ -54,6 +60,7 @@ def test_who_asks_and_what_they_have_is_found_by_index(shelf: BadgeShelf, plans:
     assert "ix_users_uuid" in by_uuid
     for plan in (by_uuid, by_id):
         assert not re.search(r"Seq Scan on (users|awards|counts|blocks)|SCAN (users|a|b|c)\b", plan), plan
+        assert ("ix_activities_connected" in plan) == (ground.engine.dialect.name != "sqlite"), plan
 
 
 def test_connections_in_a_window_are_counted_in_one_index(
@@ -65,10 +72,49 @@ def test_connections_in_a_window_are_counted_in_one_index(
         connection.execute(text("ANALYZE"))
 
     with shelf.open() as pages:
-        now = pages.by_uuid("uuid").now
-        assert pages.connected_within("ada", {60, 3600}, now) == {60: 0, 3600: 0}
+        clock = pages.by_uuid("uuid").now
+        assert pages.connected_within("ada", {60, 3600}, clock) == {60: 0, 3600: 0}
 
     assert "ix_activities_connected" in plans[-1]
+
+
+def windowed(*periods: int) -> dict[str, Any]:
+    """Return a badge for each period."""
+    criteria = [{"social_connection": {"threshold": 2, "period": period}} for period in periods]
+    return {f"within-{period}": badge(each) for period, each in zip(periods, criteria, strict=True)}
+
+
+def test_the_windows_that_there_usually_are_come_with_who_asks(postgres: Ground) -> None:
+    """Counted along they are what they are when they are asked for."""
+    hour = timedelta(hours=1)
+    postgres.apply(**windowed(3 * 3600, 86_400))
+    times = {"old": 25 * hour, "today": 23 * hour, "just-now": hour, "ahead": -hour / 30}
+    postgres.ingest(*(met(now() - ago, "ada", who) for who, ago in times.items()))
+    postgres.ingest(registered(0, "ada", uuid="uuid"), parted(now(), "ada", "just-now"))
+    shelf = BadgeShelf(postgres.engine.url.render_as_string(hide_password=False))
+
+    with shelf.open() as pages:
+        before = pages.by_uuid("uuid")
+        pages.catalogue(before.version)
+        (ada,) = pages.by_uuid("uuid").users
+        asked = pages.connected_within("ada", {3 * 3600, 86_400}, before.now)
+
+    assert [user.holdings.within for user in before.users] == [{}]
+    assert ada.holdings.within == asked == {3 * 3600: 0, 86_400: 1}
+    shelf.engine.dispose()
+
+
+def test_more_windows_than_a_few_are_asked_for_by_the_page_that_has_them(
+    ground: Ground, shelf: BadgeShelf
+) -> None:
+    ground.apply(**windowed(60, 120, 180, 240, 300))
+    ground.ingest(registered(0, "ada", uuid="uuid"))
+
+    with shelf.open() as pages:
+        pages.catalogue(pages.by_uuid("uuid").version)
+        (ada,) = pages.by_uuid("uuid").users
+
+    assert ada.holdings.within == {}
 
 
 def test_badges_are_kept_until_the_rules_change(ground: Ground, shelf: BadgeShelf) -> None:

@@ -71,7 +71,8 @@ def test_a_page_is_a_fixed_number_of_statements_however_many_badges(site: Site, 
         data = site.ask(query, "uuid-ada")
 
     assert len(data["getBadges"]["edges"]) == first
-    assert len(statements.without("BEGIN")) == (1 if first == 1 else 2)  # the second is for windows
+    windows = first > 1 and site.ground.engine.dialect.name == "sqlite"  # PostgreSQL counts them along
+    assert len(statements.without("BEGIN")) == 1 + windows
 
 
 @pytest.mark.parametrize("status", ["EARNED", "NOT_EARNED"])

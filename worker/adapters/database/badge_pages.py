@@ -1,7 +1,7 @@
 """What pages of badges are made of: the user context, what the user has, and every badge once a version.
 
-One statement for a page, one more where a criterion on it has a window, one for a foreign user, and one
-whenever the rules have changed. Nothing is asked per badge.
+One statement for a page, one for a foreign user, and one whenever the rules have changed; one more for the
+windows on a page where they are not counted along. Nothing is asked per badge.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ log = structlog.get_logger(__name__)
 
 # One way to the server for all of it; `value` says of a user whether they are deleted (1) or blocked (2).
 _USERS = """
-WITH who AS (SELECT user_id, scope, registered_at, deleted_at FROM users WHERE {column} = :wanted)
-SELECT 'rules' AS what, '' AS user_id, '' AS name, {now} AS at, version AS value FROM rulebook
+WITH who AS (SELECT user_id, scope, registered_at, deleted_at FROM users WHERE {column} = :wanted),
+clock AS (SELECT {now} AS now)
+SELECT 'rules' AS what, '' AS user_id, '' AS name, clock.now AS at, version AS value FROM rulebook, clock
 UNION ALL SELECT 'user', user_id, scope, registered_at,
     CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END + CASE WHEN (
         SELECT b.blocked FROM blocks b WHERE b.user_id = who.user_id
@@ -42,6 +43,14 @@ UNION ALL SELECT 'award', a.user_id, a.badge_id, a.earned_at, 0
     FROM who JOIN awards a ON a.user_id = who.user_id WHERE a.state <> :revoked
 UNION ALL SELECT 'count', c.user_id, c.kind, NULL, c.value FROM who JOIN counts c ON c.user_id = who.user_id
 """
+# Windows that badges ask for, counted along: a way to the server costs more than counting a few in vain.
+_ALONG = """
+UNION ALL SELECT 'within', who.user_id, CAST(period AS text), NULL, (
+    SELECT count(*) FROM activities a WHERE a.user_id = who.user_id AND a.kind = 'connected'
+    AND a.counted_at >= clock.now - make_interval(secs => period) AND a.counted_at <= clock.now
+) FROM who, clock, unnest(CAST(:periods AS bigint[])) AS period
+"""
+_FEW = 4  # periods: a week and a month are what there usually is
 _DELETED, _BLOCKED = 1, 2
 _LONGEST = 5000  # ms for one statement; most take one
 _SPANS = Rows("spans", period=BIGINT, since=INSTANT, upto=INSTANT)
@@ -79,6 +88,12 @@ class BadgeShelf:
             with engine.translated(), self.engine.connect() as connection:
                 yield BadgePages(connection, self)
 
+    @property
+    def periods(self) -> tuple[int, ...]:
+        """Return the periods that are worth counting along with every page, as far as they are known."""
+        known = self._kept.windows if self._kept is not None else ()
+        return known if len(known) <= _FEW else ()
+
     def catalogue(self, connection: Connection, version: int) -> Catalogue:
         """Return every badge as of this version, or a later one.
 
@@ -115,9 +130,12 @@ class BadgePages:
         return self._users("user_id", user_id)
 
     def _users(self, column: str, wanted: str) -> Found:
-        now = "clock_timestamp()" if self._dialect.name != "sqlite" else "NULL"
-        sql = self._instants(_USERS.format(now=now, column=column), "at")
-        rows = self._rows(sql, {"wanted": wanted, "revoked": AwardState.REVOKED.value})
+        sqlite = self._dialect.name == "sqlite"
+        periods = () if sqlite else self._shelf.periods
+        now, along = "NULL" if sqlite else "clock_timestamp()", _ALONG if periods else ""
+        sql = self._instants(_USERS.format(now=now, column=column) + along, "at")
+        parameters = {"wanted": wanted, "revoked": AwardState.REVOKED.value}
+        rows = self._rows(sql, parameters | ({"periods": list(periods)} if periods else {}))
         by_what: dict[str, list[Any]] = defaultdict(list)
         for row in rows:
             by_what[row[0]].append(row[1:])
@@ -165,13 +183,16 @@ def _read(connection: Connection, version: int) -> Catalogue:
 
 
 def _known(by_what: Mapping[str, Sequence[Any]]) -> list[KnownUser]:
-    """Return the users that the rows tell of: themselves, their awards and their counts."""
+    """Return the users that the rows tell of: themselves, their awards, their counts and windows."""
     earned_at: dict[str, dict[str, datetime]] = defaultdict(dict)
     for user_id, badge_id, at, _ in by_what["award"]:
         earned_at[user_id][badge_id] = at
     counts: dict[str, dict[str, int]] = defaultdict(dict)
     for user_id, kind, _, value in by_what["count"]:
         counts[user_id][kind] = value
+    within: dict[str, dict[int, int]] = defaultdict(dict)
+    for user_id, period, _, value in by_what["within"]:
+        within[user_id][int(period)] = value
     return [
         KnownUser(
             user_id,
@@ -179,7 +200,7 @@ def _known(by_what: Mapping[str, Sequence[Any]]) -> list[KnownUser]:
             registered_at,
             deleted=bool(bars & _DELETED),
             blocked=bool(bars & _BLOCKED),
-            holdings=Holdings(earned_at[user_id], counts[user_id]),
+            holdings=Holdings(earned_at[user_id], counts[user_id], within[user_id]),
         )
         for user_id, scope, registered_at, bars in by_what["user"]
     ]

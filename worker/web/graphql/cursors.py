@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 
 from worker.browsing import WrongArgument
 from worker.catalogue import Place, Selection
@@ -29,7 +30,7 @@ class Cursors:
 
     def write(self, place: Place) -> str:
         """Return the cursor of a place."""
-        body = json.dumps(place, separators=(",", ":"), ensure_ascii=False).encode()
+        body = _written(place)
         return urlsafe_b64encode(self._seal(body) + body).rstrip(b"=").decode()
 
     def read(self, cursor: str) -> Place:
@@ -46,6 +47,12 @@ class Cursors:
 
     def _seal(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, hashlib.sha256)[:_SEAL]
+
+
+@lru_cache(maxsize=4096)
+def _written(place: Place) -> bytes:
+    """Return what a cursor holds: the same for everybody, and so written once."""
+    return json.dumps(place, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def cursor_key(secret_key: str) -> bytes:
