@@ -36,7 +36,7 @@ CONSUMER = ("-m", "worker", "consume")
 WORKER = ("-m", "celery", "-A", "worker.app", "worker", "--loglevel", "INFO")
 BEAT = ("-m", "celery", "-A", "worker.app", "beat", "--loglevel", "INFO", "--pidfile=")
 FLOWER_USER = ("operator", f"{SECRET_MARK}-flower")
-FLOWER = ("-m", "celery", "-A", "worker.app", "flower", f"--basic-auth={':'.join(FLOWER_USER)}")
+FLOWER = ("-m", "celery", "-A", "worker.app", "flower")
 
 
 def address(user_id: str) -> str:
@@ -169,4 +169,5 @@ def _environment(database_url: str, redis_url: str) -> dict[str, str]:
         "BADGE_WORKER_OPIGNO_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "BADGE_WORKER_LOG_FORMAT": "json",
         "BADGE_WORKER_LOG_LEVEL": "debug",
+        "FLOWER_BASIC_AUTH": ":".join(FLOWER_USER),  # as docker-compose.yml has it
     }

@@ -399,9 +399,35 @@ def test_a_stopping_task_worker_hands_its_work_back() -> None:
     assert SERVICES["worker"]["environment"]["REMAP_SIGTERM"] == "SIGQUIT"
 
 
-def test_flower_asks_for_a_password() -> None:
-    assert "FLOWER_BASIC_AUTH" in " ".join(SERVICES["flower"]["command"])
+@pytest.mark.parametrize(
+    ("secret", "asked_for"),
+    [
+        pytest.param("operator:secret\n", "operator:secret", id="there"),
+        pytest.param("", None, id="empty"),
+        pytest.param(None, None, id="missing"),
+    ],
+)
+def test_flower_asks_for_a_password_or_does_not_start(
+    tmp_path: Path, secret: str | None, asked_for: str | None
+) -> None:
+    """Flower itself lets everybody in where the variable is empty."""
+    if secret is not None:
+        (tmp_path / "flower_basic_auth").write_text(secret)
+    (tmp_path / "celery").write_text('#!/bin/sh\nprintf "started %s" "$FLOWER_BASIC_AUTH"\n')
+    (tmp_path / "celery").chmod(0o755)
+    line = SERVICES["flower"]["command"][2].replace("$$", "$").replace("/run/secrets", str(tmp_path))
+
+    done = subprocess.run(
+        ["sh", "-c", line],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
     assert SERVICES["flower"]["secrets"] == ["flower_basic_auth"]
+    assert done.stdout == ("" if asked_for is None else f"started {asked_for}")
+    assert (done.returncode == 0) == (asked_for is not None)
 
 
 def test_the_services_share_one_image() -> None:
