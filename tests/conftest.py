@@ -6,9 +6,11 @@ first's user must be allowed to create databases; the second's, from the given n
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -18,7 +20,6 @@ from worker.adapters.redis_connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     import redis
 
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 # A shell that starts us in the background lets us ignore Ctrl-C, and so would every process that we start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Whoever makes an HTTP client reads whom the machine trusts, some 150 of them, which takes longer than most
+# tests. Here nobody is asked but who answers on the loopback interface, so one will do: it vouches for none
+# of them, and its key was thrown away.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("fixtures") / "authorities.pem")
 
 SPAWNED = pytest.StashKey[list[processes.Spawned]]()
 

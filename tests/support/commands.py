@@ -10,12 +10,15 @@ import subprocess
 import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 import structlog
+import typer.testing
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from worker import bootstrap
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 PREFIX = "BADGE_WORKER_"
 PROGRAM = (sys.executable, "-m", "worker")
+BUILT = cache(get_command)  # making the ninety commands takes longer than most tests of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Result:
 
 def run(*words: str | Path, stdin: bytes | None = None) -> Result:
     """Run a command within this process; an error that nobody expected is the test's."""
-    with _ended_with_it():
+    with _ended_with_it(), mock.patch.object(typer.testing, "_get_command", BUILT):
         ended = CliRunner().invoke(app, list(map(str, words)), input=stdin, prog_name="badge-worker")
     if ended.exception is not None and not isinstance(ended.exception, SystemExit):
         raise ended.exception

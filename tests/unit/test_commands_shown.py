@@ -154,8 +154,11 @@ def words_of(line: str) -> list[str]:
     return words
 
 
+OURS: Any = typer.main.get_command(app)
+
+
 def our_path(words: list[str]) -> list[str]:
-    command: Any = typer.main.get_command(app)
+    command = OURS
     path: list[str] = []
     for word in words:
         if word not in getattr(command, "commands", {}):
