@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer.main
+import yaml
 from pydantic import SecretStr
 
 from examples.bodies import IDS
@@ -65,27 +67,51 @@ def test_links_within_the_project_lead_somewhere(document: Path) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
+def make_secrets(folder: Path, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the script that makes secrets, in a folder where none are, or those of an earlier run."""
+    (folder / "config" / "secrets").mkdir(parents=True, exist_ok=True)
+    script = shutil.copy(ROOT / "config" / "make-secrets.sh", folder / "config")
+    return subprocess.run([script, *words], input=typed, capture_output=True, text=True, check=False)
+
+
+def secrets_in(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8").strip() for path in (folder / "config" / "secrets").iterdir()}
+
+
 def test_the_secrets_that_are_made_are_those_that_are_used(tmp_path: Path) -> None:
-    (script,) = (each for each in shell_blocks(text("docs/operating.md")) if "cd config/secrets" in each)
-    folder = tmp_path / "config" / "secrets"
-    folder.mkdir(parents=True)
+    said = make_secrets(tmp_path, "me@example.org", typed="pass word\n")
 
-    said = subprocess.run(["bash", "-euc", script], cwd=tmp_path, capture_output=True, text=True, check=True)
-
-    made = {path.name: path.read_text("utf-8").strip() for path in folder.iterdir()}
-    used = re.findall(r"/config/secrets/(\w+)", text("docker-compose.yml"))
+    made, folder = secrets_in(tmp_path), tmp_path / "config" / "secrets"
+    compose = yaml.safe_load(text("docker-compose.yml"))
+    postgres = compose["services"]["postgres"]["environment"]
     token = said.stdout.split()[-1]
-    assert set(made) == set(used)
-    assert all(made.values())
+    caller = Access(Settings(api_tokens=SecretStr(made["api_tokens"]))).caller(f"Bearer {token}")
+    assert set(made) == set(compose["secrets"])
+    assert caller is not None
+    assert caller.roles == {"admin", "read", "publish"}
+    assert (made["academy_username"], made["academy_password"]) == ("me@example.org", "pass word")
     assert len(made["secret_key"]) >= 16
-    assert Access(Settings(api_tokens=SecretStr(made["api_tokens"]))).caller(f"Bearer {token}") is not None
+    assert made["database_url"] == (
+        f"postgresql+psycopg://{postgres['POSTGRES_USER']}:{made['postgres_password']}"
+        f"@postgres:5432/{postgres['POSTGRES_DB']}"
+    )
     assert made["rabbitmq_user"].split()[-1] in made["rabbitmq_events_url"]
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o444}
 
 
-def shell_blocks(document: str) -> list[str]:
-    return re.findall(r"```sh\n(.*?)```", document, re.DOTALL)
+def test_secrets_that_are_there_are_kept(tmp_path: Path) -> None:
+    without_a_password = make_secrets(tmp_path, "me@example.org")
+    make_secrets(tmp_path, "me@example.org", typed="secret")
+    before = secrets_in(tmp_path)
+    (tmp_path / "config" / "secrets" / "grafana_password").unlink()
+
+    again = make_secrets(tmp_path)
+
+    after = secrets_in(tmp_path)
+    assert without_a_password.returncode == 2
+    assert (again.returncode, again.stdout) == (0, "")
+    assert {name for name in before if before[name] != after[name]} == {"grafana_password"}
 
 
 def commands() -> dict[str, set[str]]:
