@@ -112,14 +112,27 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
 
 def running(folder: Path) -> dict[str, str]:
     """Return the variables of the `badge-worker up` that runs in this folder; empty if none does."""
+    return _run_file(folder, "variables")
+
+
+def sandbox(folder: Path, settings: Settings) -> str | None:
+    """Return the sandbox of the `up` that runs in this folder, if its database is the one in use."""
+    theirs = running(folder).get(f"{PREFIX}DATABASE_URL")
+    if theirs is None or settings.database_url.get_secret_value() != theirs:
+        return None
+    return _run_file(folder, "urls").get("sandbox")
+
+
+def _run_file(folder: Path, part: str) -> dict[str, str]:
+    """Return a part of what `up` wrote of itself; empty unless it runs."""
     home = folder / HOME
     if not is_locked(home / "lock"):
         return {}
     try:
-        variables = json.loads((home / "run.json").read_text())["variables"].items()
+        told = json.loads((home / "run.json").read_text())[part].items()
     except (OSError, ValueError, LookupError, TypeError, AttributeError):  # it is just starting, or ending
         return {}
-    return {str(name): str(value) for name, value in variables}
+    return {str(name): str(value) for name, value in told}
 
 
 def is_locked(path: Path) -> bool:

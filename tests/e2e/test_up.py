@@ -176,6 +176,15 @@ class TestRunning:
         assert (ready.status_code, answer.status_code, without.status_code) == (200, 202, 401)
         wait_until(lambda: up.holds("over-http"), PATIENCE, "the badge that they earned")
 
+    def test_its_sandbox_stands_in_for_every_provider_when_badges_are_applied(self, up: Up) -> None:
+        same = run_in(up.folder, "badges", "plan", "--detailed-exitcode")
+        applied = run_in(up.folder, "badges", "apply", "--yes")
+
+        assert (same.returncode, same.stdout) == (0, "nothing would change\n")
+        assert "its sandbox stands in for academy" in same.stderr
+        assert applied.returncode == 0
+        up.issues("after-applying")
+
     def test_each_of_its_processes_says_that_it_goes_on(self, up: Up) -> None:
         checked = up.command("healthcheck")
 

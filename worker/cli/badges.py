@@ -76,10 +76,11 @@ def plan(
 ) -> None:
     """Show what `apply` would add, change and disable, and how many people would gain each badge."""
     from worker.adapters.badges_file import load_definitions
+    from worker.cli.standing_in import as_used_here
     from worker.planning import would_gain
 
     here = open_services()
-    definitions = load_definitions(file or here.settings.badges_file)
+    definitions = as_used_here(load_definitions(file or here.settings.badges_file), here.settings)
     database = open_database(here)
     changes = changes_to(database, definitions)
     with counting("evaluating") as show:
@@ -107,9 +108,10 @@ def apply(
     """
     from worker import applying
     from worker.adapters.badges_file import load_definitions
+    from worker.cli.standing_in import as_used_here
 
     here = open_services()
-    definitions = load_definitions(file or here.settings.badges_file)
+    definitions = as_used_here(load_definitions(file or here.settings.badges_file), here.settings)
     database = open_database(here)
     changes = changes_to(database, definitions)
     if changes:

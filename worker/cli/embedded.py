@@ -31,6 +31,7 @@ from worker.adapters.embedded import RunningServer, free_port, start_valkey
 from worker.applying import apply
 from worker.bootstrap import Services
 from worker.cli.parts import Part
+from worker.cli.standing_in import at_the_sandbox
 from worker.errors import BadgeWorkerError, ConfigurationError
 from worker.rules.definitions import Definitions
 from worker.settings import PREFIX, load_settings
@@ -126,7 +127,7 @@ class Whole:
         self.services = Services(load_settings(settings, self.folder))
         self._add("sandbox", sys.executable, "-m", "worker", "sandbox", *self._sandbox_options(port))
         upgrade(self.services.database.engine)
-        apply(self.services.database, _at(definitions, self.sandbox_url))
+        apply(self.services.database, at_the_sandbox(definitions, self.sandbox_url))
         _await_answer(self.sandbox_url, self._parts[0])
         self._add("consumer", sys.executable, "-m", "worker", "consume")
         self._add("worker", sys.executable, "-m", "celery", *_WORKER)
@@ -292,16 +293,6 @@ def _variables(folder: Path, valkey_url: str, definitions: Definitions) -> dict[
         variables[f"ISSUER_{name}_USERNAME"] = issuer_id
         variables[f"ISSUER_{name}_PASSWORD"] = "sandbox"  # it opens nothing
     return variables
-
-
-def _at(definitions: Definitions, url: str) -> Definitions:
-    """Point every issuer at its provider's side of the sandbox."""
-    urls = {"badgr": url, "credly": f"{url}/v1"}
-    issuers = {
-        name: issuer.model_copy(update={"url": urls[issuer.provider]})
-        for name, issuer in definitions.issuers.items()
-    }
-    return Definitions(issuers, definitions.badges)
 
 
 def _await_answer(url: str, part: Part) -> None:
