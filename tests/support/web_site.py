@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PUBLISH, READ, ADMIN = "publishes-events", "reads-badges", "looks-after-it"
 SECRET = "what-opigno-and-we-share"
-_LISTED = [("lms", "publish", PUBLISH), ("portal", "read", READ), ("operator", "admin", ADMIN)]
+_LISTED = [("lms", "publish", PUBLISH), ("portal", "read", READ), ("somebody", "admin", ADMIN)]
 TOKENS = ",".join(
     f"{name}:{role}:{hashlib.sha256(token.encode()).hexdigest()}" for name, role, token in _LISTED
 )
