@@ -18,7 +18,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_metrics
+
+from worker import __version__
 
 _PREFIX = "badge_worker_"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -58,9 +60,16 @@ HTTP_REQUESTS = Counter(
 HTTP_SECONDS = Histogram(
     _PREFIX + "http_request_seconds", "Seconds until an answer of the web application.", ["route"]
 )
+BUILD = Info(_PREFIX + "build", "Which version of the program this process runs.")
 PROGRESS = Gauge(
     _PREFIX + "last_progress_timestamp_seconds", "When this process last showed that it goes on."
 )
+
+BUILD.info({"version": __version__})
+
+# What begins with its first sample has no increase, and what is not there no rate: alerts would be silent.
+for _labels in (("unknown", "ignored"), ("none", "refused")):
+    EVENTS.labels(*_labels)
 
 
 def _name(metric: Counter | Histogram) -> str:
@@ -117,6 +126,7 @@ def committing() -> Iterator[None]:
 
 def provider_called(issuer: str, operation: str, outcome: str, seconds: float) -> None:
     """Count a call to a provider, and how long it took."""
+    _count(PROVIDER_CALLS, 0, issuer, operation, "throttled")  # there before the first one, for its increase
     _count(PROVIDER_CALLS, 1, issuer, operation, outcome)
     _count(PROVIDER_SECONDS, seconds, issuer)
 

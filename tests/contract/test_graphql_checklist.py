@@ -303,9 +303,14 @@ def by_key(site: Site) -> None:
 
 def page_by_page(site: Site) -> None:
     """Going on by `endCursor` while there is a next page shows each badge once."""
-    seen, after = [], ""
+    seen: list[str] = []
+    after = ""
     while True:
         page = site.page(ADA, f"first: 3{after}")
+        cursors = [edge["cursor"] for edge in page["edges"]]
+        around = page["pageInfo"]
+        assert [around["startCursor"], around["endCursor"]] == [cursors[0], cursors[-1]]
+        assert around["hasPreviousPage"] == bool(seen)
         seen += [edge["node"]["id"] for edge in page["edges"]]
         if not page["pageInfo"]["hasNextPage"]:
             break

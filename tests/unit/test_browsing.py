@@ -85,6 +85,20 @@ def test_a_place_holds_whatever_comes_and_goes(later: list[int], at: int, count:
     assert preceding.has_previous == (len(before) > count)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_beyond_a_place_there_is_what_it_was_made_of(reverse: bool) -> None:
+    """Whoever gives a cursor has seen what lies on its other side (facts section 3.2)."""
+    following = turn_to(row([1, 2, 3]), Cut(1, beyond=place(2)), reverse=reverse)
+    preceding = turn_to(row([1, 2, 3]), Cut(1, from_back=True, beyond=place(2)), reverse=reverse)
+    first = turn_to(row([1, 2, 3]), Cut(1), reverse=reverse)
+    last = turn_to(row([1, 2, 3]), Cut(1, from_back=True), reverse=reverse)
+
+    assert (following.has_previous, following.has_next) == (True, False)
+    assert (preceding.has_previous, preceding.has_next) == (False, True)
+    assert (first.has_previous, first.has_next) == (False, True)
+    assert (last.has_previous, last.has_next) == (True, False)
+
+
 def test_an_empty_page_has_nothing_around_it() -> None:
     page = turn_to(row([1, 2]), Cut(2, beyond=place(2)), reverse=False)
 

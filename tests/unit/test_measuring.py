@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests.support.waiting import wait_until
-from worker import measuring
+from worker import __version__, measuring
 
 
 @dataclass
@@ -48,6 +48,24 @@ def test_a_batch_is_counted_by_type_and_outcome() -> None:
         "unknown ignored": 3,
         "none refused": 1,
     }
+
+
+def test_what_alerts_count_is_there_before_the_first_time() -> None:
+    """Prometheus sees no increase in what begins with its first sample, and no rate of what is not there."""
+    alone = "from worker.adapters.metrics import answer; print(answer().body.decode())"
+
+    told = subprocess.run([sys.executable, "-c", alone], capture_output=True, text=True, check=True).stdout
+
+    assert 'badge_worker_events_total{outcome="ignored",type="unknown"} 0.0' in told
+    assert 'badge_worker_events_total{outcome="refused",type="none"} 0.0' in told
+    assert f'badge_worker_build_info{{version="{__version__}"}} 1.0' in told
+
+
+def test_a_call_that_went_well_says_that_none_was_throttled() -> None:
+    measuring.provider_called("an-issuer", "GET here", "done", 0.1)
+
+    assert counted("provider_calls")["an-issuer GET here throttled"] == 0
+    assert counted("provider_calls")["an-issuer GET here done"] == 1
 
 
 def test_types_that_anybody_may_invent_are_one() -> None:

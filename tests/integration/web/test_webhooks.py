@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+from hashlib import sha256
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,6 +158,25 @@ def test_without_the_secret_nobody_comes_in(client: httpx.Client, queue: redis.R
 
     assert answer.status_code == 403
     assert queued(queue) == []
+
+
+@pytest.mark.parametrize("presented", ["", "x", web_site.SECRET, "x" * 1000])
+def test_the_secret_is_compared_in_constant_time(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, presented: str
+) -> None:
+    """Of both sides a hash is compared, so that not even the length of the secret shows."""
+    compared: list[bytes] = []
+
+    def compare(ours: bytes, theirs: bytes) -> bool:
+        compared.extend((ours, theirs))
+        return hmac.compare_digest(ours, theirs)
+
+    monkeypatch.setattr(webhooks, "hmac", SimpleNamespace(compare_digest=compare))
+
+    answer = client.post(webhooks.PATH, json=call(), headers={webhooks.HEADER: presented})
+
+    assert answer.status_code == (202 if presented == web_site.SECRET else 403)
+    assert compared == [sha256(text.encode()).digest() for text in (web_site.SECRET, presented)]
 
 
 def test_without_a_secret_in_the_settings_there_is_no_such_door(sqlite_url: str, redis_url: str) -> None:

@@ -74,10 +74,12 @@ def _badges(standing: Standing) -> Iterator[Metric]:
 def _evaluations(waiting: list[Evaluation]) -> Iterator[Metric]:
     yield _gauge("evaluations", "Evaluations of everybody that are not over.", len(waiting))
     labels = ("badge", "reason")
-    people = [((each.badge_id, each.reason.value), float(each.people)) for each in waiting]
+    # One for an older version of the badge may not be over yet; Prometheus takes each sample once.
+    newest = {(each.badge_id, each.reason.value): each for each in sorted(waiting, key=lambda it: it.version)}
+    people = [(names, float(each.people)) for names, each in newest.items()]
     about = "People that an evaluation is about; 0 until it begins."
     yield _gauges("evaluation_people", about, labels, people)
-    looked_at = [((each.badge_id, each.reason.value), float(each.looked_at)) for each in waiting]
+    looked_at = [(names, float(each.looked_at)) for names, each in newest.items()]
     yield _gauges("evaluation_looked_at", "People that an evaluation looked at.", labels, looked_at)
 
 
