@@ -11,7 +11,7 @@ cd "$(dirname "$0")/secrets"
 # The folder keeps others of this machine out. The files can be read by all: the containers' processes have user
 # ids of their own.
 chmod 700 .
-umask 222
+umask 022
 
 is_missing() { [ ! -s "$1" ]; }
 key() { openssl rand -hex "${1:-24}"; }

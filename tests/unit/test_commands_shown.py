@@ -90,6 +90,9 @@ RUN_BY = {
     "celery worker": (
         f"{E2E}/test_processes.py::test_without_a_task_worker_awards_stay_pending_and_go_out_when_one_starts"
     ),
+    "config/make-secrets.sh": (
+        "tests/unit/test_documents.py::test_the_secrets_that_are_made_are_those_that_are_used"
+    ),
     "curl of the sandbox": "tests/unit/test_commands_shown.py::test_the_sandbox_answers_what_is_shown",
     "curl $URL/graphql": (
         "tests/integration/web/test_graphql_documents.py::test_the_command_of_the_page_runs"
@@ -125,7 +128,7 @@ NOT_RUN = {
 }
 # Blocks of shell of these are all run by tests of their own.
 WHOLE = {"http.md": "tests/integration/web/test_http_page.py"}
-# Pieces of scripts that are run as a whole: the secrets by test_documents.py.
+# Pieces of what the shell itself does.
 SHELL = {"cd", "chmod", "echo", "export", "openssl", "password", "printf", "token", "umask", "docker"}
 
 
@@ -183,7 +186,7 @@ def shape(words: list[str]) -> str | None:
     if program == "curl":
         (url,) = [word for word in words if re.match(r"https?:|\$URL", word)]
         return "curl of the sandbox" if url.startswith("http://127.0.0.1:8800/") else f"curl {url}"
-    return program if program == "promtool" else None
+    return program if program in {"promtool", "config/make-secrets.sh"} else None
 
 
 def shown() -> dict[str, list[list[str]]]:
@@ -276,7 +279,7 @@ def test_the_targets_that_are_shown_are_those_that_are_there() -> None:
 def test_containers_are_started_by_names_that_there_are() -> None:
     services = re.findall(r"^  ([a-z-]+):$", (ROOT / "docker-compose.yml").read_text("utf-8"), re.MULTILINE)
     text = (ROOT / "docs" / "operating.md").read_text("utf-8")
-    named = re.findall(r"docker compose .*?(?:run --rm|--scale|logs --follow) ([a-z ]+)", text)
+    named = re.findall(r"docker compose .*?(?:run --rm|--scale|logs --follow|exec) ([a-z ]+)", text)
 
     words = {word for each in named for word in each.split() if word != "badge"}
     assert words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,13 +16,17 @@ import yaml
 from pydantic import SecretStr
 
 from examples.bodies import IDS
+from worker.adapters.badges_file import load_definitions
 from worker.cli.application import app
 from worker.events import UnknownEvent, parse_event
 from worker.settings import Settings
 from worker.web.access import Access
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+DOCUMENTS = [
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+]
 EXAMPLES = sorted((ROOT / "examples" / "publishers").glob("with_*"))
 NOW = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -60,11 +65,76 @@ def test_examples_for_publishers_publish_types_of_ours(example: Path) -> None:
     assert set(kinds) <= set(IDS)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_within_the_project_lead_somewhere(document: Path) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text("utf-8"))
+def anchors(document: Path) -> set[str]:
+    """Return what links can lead to within a document: its headings, as the sites that show it name them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
-    assert [link for link in links if not (document.parent / link).exists()] == []
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_within_the_project_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", document.read_text("utf-8"))
+
+    broken = []
+    for link, anchor in links:
+        target = document.parent / link if link else document
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append((link, anchor))
+    assert broken == []
+
+
+def test_the_readme_is_short_and_begins_with_the_two_commands() -> None:
+    lines = text("README.md").splitlines()
+
+    first, second = [line.split() for line in lines if line.startswith("    ")][:2]
+    assert len(lines) < 150
+    assert (first[:2], second[:2]) == (["make", "demo"], ["make", "test"])
+    assert lines[:3] == ["# badge-worker", "", lines[2]]
+    assert lines[2].startswith("    make demo ")
+
+
+def test_the_readmes_event_is_one_and_earns_the_first_badge_of_the_example() -> None:
+    found = re.search(r"XADD badge-events '\*' event '(\{.*?\})'", text("README.md"), re.DOTALL)
+    assert found is not None
+
+    event = parse_event(found[1].encode(), NOW)
+
+    badges = yaml.safe_load(text("config/badges.yaml"))["badges"]
+    assert event.type == "learning_path.enrolled.v1"
+    assert (
+        f'"learning_path_id":"{badges["first-steps"]["criteria"]["lp_enroll"]["learning_path_id"]}"'
+        in found[1]
+    )
+
+
+def test_the_readmes_badges_file_is_right(tmp_path: Path) -> None:
+    found = re.search(r"```yaml\n(.*?)```", text("README.md"), re.DOTALL)
+    assert found is not None
+    (tmp_path / "badges.yaml").write_text(found[1])
+
+    definitions = load_definitions(tmp_path / "badges.yaml")
+
+    assert (list(definitions.issuers), list(definitions.badges)) == (["academy"], ["networker"])
+
+
+def test_each_picture_is_shown_in_a_document_and_says_what_it_shows() -> None:
+    shown = {
+        (document.parent / link).resolve(): says
+        for document in DOCUMENTS
+        for says, link in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", document.read_text("utf-8"))
+    }
+
+    assert {file for file in (ROOT / "docs" / "images").iterdir() if file not in shown} == set()
+    assert all(shown.values())
+
+
+def test_no_lock_file_names_a_registry() -> None:
+    locks = [*(ROOT / "requirements").glob("*.txt"), ROOT / "tests" / "node" / "package-lock.json"]
+
+    assert len(locks) == 3
+    assert [
+        lock.name for lock in locks if re.search(r'"resolved"|index-url|registry', lock.read_text())
+    ] == []
 
 
 def make_secrets(folder: Path, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
@@ -97,7 +167,7 @@ def test_the_secrets_that_are_made_are_those_that_are_used(tmp_path: Path) -> No
     )
     assert made["rabbitmq_user"].split()[-1] in made["rabbitmq_events_url"]
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o444}
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
 
 
 def test_secrets_that_are_there_are_kept(tmp_path: Path) -> None:
@@ -128,7 +198,7 @@ def commands() -> dict[str, set[str]]:
 
 
 COMMANDS = commands()
-MENTIONING = [*DOCUMENTS, *(ROOT / name for name in ("README.md", "docker-compose.yml"))]
+MENTIONING = [*DOCUMENTS, ROOT / "docker-compose.yml"]
 MENTIONING += [ROOT / "config" / name for name in ("badges.yaml", "example.env")]
 
 
