@@ -34,16 +34,68 @@ SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     ids=" ".join,
 )
 def test_prometheus_itself_finds_nothing_wrong(arguments: tuple[str, ...]) -> None:
+    done = promtool(*arguments)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+EXPRESSIONS = [rule["expr"] for rule in ALERTS] + [
+    target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", ())
+]
+
+
+def test_prometheus_can_read_what_every_panel_asks(tmp_path: Path) -> None:
+    asked = [expression.replace("$__rate_interval", "1m") for expression in EXPRESSIONS]
+    rules = [{"record": f"panel:{number}", "expr": each} for number, each in enumerate(asked)]
+    (tmp_path / "panels.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+
+    done = promtool("check", "rules", str(tmp_path / "panels.yml"))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(rules)} rules found" in done.stdout
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_every_label_that_is_asked_for_is_explained(expression: str) -> None:
+    """That what is explained is there, the end-to-end tests of monitoring see."""
+    explained = explained_labels()
+    everywhere = {"job", "instance", "le"}
+    selectors = re.findall(r"\b((?:badge_worker_|up\b)\w*)(?:\{([^}]*)\})?", expression)
+    grouped = set(re.findall(r"\w+", " ".join(re.findall(r"\bby \(([^)]*)\)", expression))))
+
+    known = {metric: labels_of(metric, explained) | everywhere for metric, _ in selectors}
+    asked = [(metric, set(re.findall(r"(\w+)(?==|!|~)", matchers))) for metric, matchers in selectors]
+
+    assert selectors
+    assert [(metric, labels) for metric, labels in asked if not labels <= known[metric]] == []
+    assert grouped <= set().union(*known.values())
+
+
+def labels_of(metric: str, explained: dict[str, set[str]]) -> set[str]:
+    """Return the labels of a metric, or of the histogram that it is a part of."""
+    return explained.get(metric) or explained.get(re.sub(r"_(bucket|sum|count)$", "", metric), set())
+
+
+def explained_labels() -> dict[str, set[str]]:
+    """Return the labels that the documentation gives each metric."""
+    rows = re.findall(
+        r"^\| (`badge_worker_[^|]*)\|([^|]*)\|", (ROOT / "docs" / "monitoring.md").read_text(), re.MULTILINE
+    )
+    return {
+        metric: set(re.findall(r"`(\w+)`", labels))
+        for metrics, labels in rows
+        for metric in re.findall(r"`(\w+)`", metrics)
+    }
+
+
+def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     if shutil.which("promtool") is None:
         without(
             "promtool",
             FileNotFoundError("promtool"),
             "install the machine's package prometheus, as .ci/run does",
         )
-
-    done = subprocess.run(["promtool", *arguments], cwd=CONFIG, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stdout + done.stderr
+    return subprocess.run(["promtool", *arguments], cwd=CONFIG, capture_output=True, text=True, check=False)
 
 
 def test_every_alert_is_shown_to_fire() -> None:
