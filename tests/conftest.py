@@ -6,11 +6,14 @@ first's user must be allowed to create databases; the second's, from the given n
 
 from __future__ import annotations
 
+import compileall
 import os
 import secrets
 import signal
+import sys
 from contextlib import ExitStack
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -36,6 +39,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("fixtures") / "authorities.pem")
 
 SPAWNED = pytest.StashKey[list[processes.Spawned]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package once where Python may not do so by itself: tests of all start it some 300 times.
+
+    What is compiled names its source's hash, so it is never used for another.
+    """
+    if sys.dont_write_bytecode and config.getoption("numprocesses", None):
+        package = Path(__file__).parents[1] / "worker"
+        compileall.compile_dir(package, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
 class Spawn(Protocol):
