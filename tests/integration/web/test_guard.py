@@ -15,11 +15,14 @@ from worker.web import guard, intake, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import httpx
 
 PUBLISHER = web_site.bearer(web_site.PUBLISH)
 MARK = "ada.marked@example.org"
+SECRET = "s3cr3t-m4rk"
+CHECKS = ("database", "migrations", "event_queue", "task_broker")
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +167,47 @@ class TestReadiness:
         client.get("/readyz")
 
         assert list(tmp_path_factory.getbasetemp().rglob("none.db")) == []
+
+    def test_it_is_ready_once_everything_is_there(self, migrated_file: Path, redis_url: str) -> None:
+        with web_site.site(web_site.settings(f"sqlite:///{migrated_file}", redis_url)) as client:
+            answer = client.get("/readyz")
+
+        assert (answer.status_code, answer.json()) == (
+            200,
+            {"status": "ready", "checks": dict.fromkeys(CHECKS, "ok")},
+        )
+
+    @pytest.mark.parametrize(
+        ("missing", "setting", "value"),
+        [
+            pytest.param(
+                {"database", "migrations"},
+                "database_url",
+                f"postgresql+psycopg://u:{SECRET}@127.0.0.1:1/n",
+                id="database",
+            ),
+            pytest.param({"event_queue"}, "events_url", "redis://127.0.0.1:1/0?stream=x", id="event-queue"),
+            pytest.param({"event_queue"}, "events_url", "amqp://127.0.0.1:1//?queue=x", id="rabbitmq"),
+            pytest.param({"task_broker"}, "broker_url", f"redis://:{SECRET}@127.0.0.1:1/1", id="task-broker"),
+        ],
+    )
+    def test_what_is_missing_is_named_and_nothing_else(
+        self, migrated_file: Path, redis_url: str, missing: set[str], setting: str, value: str
+    ) -> None:
+        given = {"database_url": f"sqlite:///{migrated_file}", "redis_url": redis_url, setting: value}
+        with web_site.site(web_site.settings(**given)) as client:
+            answer = client.get("/readyz")
+
+        assert answer.status_code == 503
+        assert {name for name, found in answer.json()["checks"].items() if found != "ok"} == missing
+        assert SECRET not in answer.text
+
+    def test_a_database_without_its_schema_is_not_ready(self, postgres_url: str, redis_url: str) -> None:
+        with web_site.site(web_site.settings(postgres_url, redis_url)) as client:
+            checks = client.get("/readyz").json()["checks"]
+
+        said = "the schema is missing or old; run `badge-worker db upgrade`"
+        assert checks == dict.fromkeys(CHECKS, "ok") | {"migrations": said}
 
     def test_being_alive_needs_nothing(self, client: httpx.Client) -> None:
         assert client.get("/healthz").json() == {"status": "alive"}
