@@ -1,4 +1,4 @@
-"""What mkdocs does besides: files of the project outside docs/ are part of the site, and links lead to them.
+"""What mkdocs does besides: files outside docs/ are part of the site, and its scripts name no other host.
 
 On the pages they are linked as they lie in the repository, and so the same link works in both places.
 """  # noqa: INP001 # mkdocs loads it by its path
@@ -13,6 +13,7 @@ from mkdocs.structure.files import File, Files
 
 OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "config/badges.yaml", "config/example.env")
 FOLDER = "project"  # where they are in the site
+_LOADED_ELSEWHERE = "https://unpkg.com/"  # for old browsers, and for diagrams that are written as text
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -29,3 +30,11 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if page.file.src_uri.startswith(f"{FOLDER}/"):
         return markdown.replace("](docs/", "](../")
     return re.sub(r"\]\(\.\./(?=(?:" + "|".join(map(re.escape, OUTSIDE)) + r")\))", f"]({FOLDER}/", markdown)
+
+
+def on_post_build(config: Any) -> None:
+    """Leave no address of another host in the theme's scripts: they would load what we do without."""
+    for script in Path(config["site_dir"], "assets", "javascripts").rglob("*.js*"):
+        text = script.read_text("utf-8")
+        if _LOADED_ELSEWHERE in text:
+            script.write_text(text.replace(_LOADED_ELSEWHERE, ""), "utf-8")

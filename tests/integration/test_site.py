@@ -105,6 +105,19 @@ def test_neither_do_styles_and_pictures(site: Path, kind: str) -> None:
     assert loaded == []
 
 
+def test_nothing_names_a_host_that_gives_scripts_and_styles_away(site: Path) -> None:
+    hosts = re.compile(
+        r"https?://[^/\"'`\s]*(?:unpkg|jsdelivr|cdn|googleapis|gstatic|skypack|esm\.sh)",
+        re.IGNORECASE,
+    )
+    files = [file for kind in ("html", "js", "css", "svg", "map") for file in site.rglob(f"*.{kind}")]
+
+    named = {file.name: hosts.findall(file.read_text("utf-8")) for file in files}
+
+    assert len(files) > 20
+    assert {name: found for name, found in named.items() if found} == {}
+
+
 def test_there_are_no_fonts(site: Path) -> None:
     assert [file for kind in ("woff", "woff2", "ttf") for file in site.rglob(f"*.{kind}")] == []
 

@@ -18,12 +18,16 @@ from worker.adapters.database import looking
 from worker.adapters.database.engine import make_engine
 from worker.adapters.database.looking import DayCount, Looking
 from worker.adapters.database.migrations import upgrade
+from worker.adapters.permits import RateLimit, RedisPermits
 from worker.adapters.queues import open_queue
+from worker.calling import PATIENCE
 from worker.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import redis
 
     from tests.support.services import Postgres
 
@@ -264,6 +268,45 @@ def test_an_issuer_is_shown_with_its_permits(site: AdminSite) -> None:
     assert "academy open" in page
     assert "100 of 100 in any 60 s" in page
     assert "1 due or to be tried again" in page
+
+
+@ONE
+@pytest.mark.parametrize(
+    ("calls", "failures", "pause", "state", "words"),
+    [
+        pytest.param(100, 0, 0, "busy", "The rate limit is used up", id="no permits left"),
+        pytest.param(3, 4, 0, "open", "Calls go out, though 4 calls in a row failed.", id="some failed"),
+        pytest.param(0, PATIENCE, 0, "failing", "failed; the next one is a trial.", id="a trial"),
+        pytest.param(0, PATIENCE, 60, "paused", f"s: {PATIENCE} calls in a row failed.", id="open circuit"),
+        pytest.param(0, 0, 60, "paused", "s, as the provider asked.", id="the provider asked"),
+    ],
+)
+def test_an_issuers_circuit_is_shown_with_the_permits_left(
+    site: AdminSite,
+    redis_client: redis.Redis,
+    calls: int,
+    failures: int,
+    pause: float,
+    state: str,
+    words: str,
+) -> None:
+    limit = {"academy": RateLimit(100, 60, 30)}
+    permits = RedisPermits(redis_client, limit, called_before=lambda _: False)
+    for _ in range(calls):
+        permits.acquire("academy", 0)
+    for _ in range(failures):
+        permits.failed("academy")
+    if pause:
+        permits.pause("academy", pause)
+
+    issuers, overview = text(site.get("issuers")), text(site.get())
+
+    assert f"academy {state} " in issuers
+    assert f"academy {state} " in overview
+    assert words in issuers
+    assert words in overview
+    assert f"{100 - calls} of 100 in any 60 s" in issuers
+    assert f"Calls that failed in a row {failures} " in issuers
 
 
 @ONE
