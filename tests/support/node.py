@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -53,6 +54,34 @@ def home() -> Path:
         if not folder.exists():
             _install(npm, made_of, kept / "unfinished").rename(folder)
     return folder
+
+
+@cache
+def packed(name: str, version: str) -> Path:
+    """Return a folder with a package as npm has it, without what it depends on; kept like the others."""
+    npm = needs("npm", "nodejs npm")
+    kept = Path(sys.prefix) / "node"
+    kept.mkdir(exist_ok=True)
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = kept / f"{name}-{version}"
+        if not folder.exists():
+            _unpack(npm, f"{name}@{version}", kept / "unpacking").rename(folder)
+            shutil.rmtree(kept / "unpacking")
+    return folder
+
+
+def _unpack(npm: str, wanted: str, folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    command: list[str | Path] = [npm, "pack", wanted, "--silent", "--pack-destination", folder]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    if ended.returncode:
+        _give_up(f"npm pack failed: {ended.stderr}")
+    (archive,) = folder.glob("*.tgz")
+    with tarfile.open(archive) as files:
+        files.extractall(folder, filter="data")
+    return folder / "package"
 
 
 def _install(npm: str, made_of: dict[str, bytes], folder: Path) -> Path:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from tests.support import node
 from tests.support.bodies import enrolled, registered
 from tests.support.browser import browser
 from tests.support.graphql_site import TOKEN, listening, migrated, settings
@@ -19,8 +21,7 @@ from worker.web.application import application
 from worker.web.graphql import explorer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from tests.support.browser import Browser
 
@@ -62,6 +63,38 @@ def test_no_style_loads_a_font_or_anything_from_elsewhere() -> None:
         assert "@font-face" not in style
         assert "@import" not in style
         assert not re.search(r"url\((?!data:)", style)
+
+
+def without_map(script: str) -> str:
+    return re.sub(r"\n//# sourceMappingURL=.*\n", "\n", script)
+
+
+def without_fonts(style: str) -> str:
+    bare = re.sub(r"@font-face\s*\{[^}]*\}\s*", "", style)
+    return bare.replace('"Roboto",', "system-ui,").replace('"Fira Code",', "ui-monospace,")
+
+
+def as_it_is(content: str) -> str:
+    return content
+
+
+@pytest.mark.parametrize(
+    ("package", "path", "changed"),
+    [
+        pytest.param("graphiql", "graphiql.min.js", without_map, id="graphiql.min.js"),
+        pytest.param("graphiql", "graphiql.min.css", without_fonts, id="graphiql.min.css"),
+        pytest.param("react", "umd/react.production.min.js", as_it_is, id="react"),
+        pytest.param("react-dom", "umd/react-dom.production.min.js", as_it_is, id="react-dom"),
+    ],
+)
+def test_each_file_is_the_one_of_npm(package: str, path: str, changed: Callable[[str], str]) -> None:
+    """What is changed is said where their licences are, and nothing else is."""
+    licences = (explorer.FILES / "LICENSES.txt").read_text()
+    (version,) = re.findall(rf"\b(?<!-){package} (\d+\.\d+\.\d+)", licences)
+
+    original = (node.packed(package, version) / path).read_text("utf-8")
+
+    assert (explorer.FILES / Path(path).name).read_text("utf-8") == changed(original)
 
 
 def test_each_package_comes_with_its_licence() -> None:
