@@ -85,7 +85,7 @@ class Deployment:
         sandbox.wait_for("http://", PATIENCE)
         self.sandbox_url = next(word for word in sandbox.output().split() if word.startswith("http://"))
         for issuer in definitions["issuers"].values():
-            issuer["url"] = self.sandbox_url
+            issuer["url"] = self.sandbox_url + ("/v1" if issuer["provider"] == "credly" else "")
         path.write_text(json.dumps(definitions))
         return path
 
@@ -164,6 +164,7 @@ def _environment(database_url: str, redis_url: str) -> dict[str, str]:
         "BADGE_WORKER_REDIS_URL": f"{server}/2",
         "BADGE_WORKER_ISSUER_ACADEMY_USERNAME": address("academy"),
         "BADGE_WORKER_ISSUER_ACADEMY_PASSWORD": SECRET_MARK,
+        "BADGE_WORKER_ISSUER_PARTNER_TOKEN": f"{SECRET_MARK}-partner",
         "BADGE_WORKER_SECRET_KEY": f"{SECRET_MARK}-key-of-forgotten-people",
         "BADGE_WORKER_API_TOKENS": f"grace:admin+read+publish:{hashed}",
         "BADGE_WORKER_OPIGNO_WEBHOOK_SECRET": WEBHOOK_SECRET,

@@ -43,11 +43,12 @@ def knocks() -> Iterator[Knock]:
     yield Knock(HTTPStatus.METHOD_NOT_ALLOWED, "PUT", f"/events?user={quote(ADDRESS)}", SOMEBODY)
 
 
-def person(user_id: str) -> bytes:
+def person(user_id: str, email: str = ADDRESS) -> bytes:
     """Return the event that makes somebody known whose address and names carry marks."""
     now = datetime.now(UTC)
     names = {"first_name": f"{NAME_MARK}-first", "last_name": f"{NAME_MARK}-last"}
-    return registered(now, user_id, email=ADDRESS, uuid=UUID, scope="AUTHENTICATED", **names)
+    uuid = UUID if email == ADDRESS else user_id
+    return registered(now, user_id, email=email, uuid=uuid, scope="AUTHENTICATED", **names)
 
 
 def _events() -> Iterator[Knock]:

@@ -26,7 +26,7 @@ from tests.e2e.deployment import (
     address,
 )
 from tests.e2e.marked import assert_unmarked, knocks, person, walk_through_admin
-from tests.support.bodies import enrolled, event, registered, updated
+from tests.support.bodies import completed, enrolled, event, registered, updated
 from tests.support.waiting import wait_until
 from worker.adapters.embedded import free_port, start_valkey
 
@@ -61,7 +61,14 @@ def definitions() -> dict[str, Any]:
         "rate_limit": "1000/10s",
         "settle_after": "3s",
     }
-    return {"issuers": {"academy": issuer}, "badges": badges}
+    partner = {**issuer, "provider": "credly", "url": "https://api.credly.com/v1", "organization": "ORG"}
+    badges["graduate"] = {
+        "title": "graduate",
+        "picture": "https://example.org/graduate.png",
+        "issue": {"issuer": "partner", "template": "f3d60253-ee6a"},
+        "criteria": {"lp_complete": {"learning_path_id": "77"}},
+    }
+    return {"issuers": {"academy": issuer, "partner": partner}, "badges": badges}
 
 
 # Started once for all of them.
@@ -173,6 +180,7 @@ def test_no_process_ever_prints_an_address_a_name_or_a_secret(deployment: Deploy
     deployment.publish(*starts("second", email=address("first")), *starts("third", email=f"@{ADDRESS_MARK}"))
     awaited = [["failed"], ["failed"]]
     wait_until(lambda: [*map(deployment.states, ("second", "third"))] == awaited, PATIENCE, "two refusals")
+    graduate_twice(deployment)
     go_through_every_door(deployment)
     run_what_operators_run(deployment, tmp_path)
 
@@ -184,6 +192,19 @@ def test_no_process_ever_prints_an_address_a_name_or_a_secret(deployment: Deploy
     assert_unmarked(printed)
     assert tokens
     assert not [token for token in tokens if token in printed]
+
+
+def graduate_twice(deployment: Deployment) -> None:
+    """Two people with one address earn the badge of the other provider, whose first answer is lost."""
+    fault = {"fault": "error_after", "path": "/v1/organizations/", "method": "POST", "times": 1}
+    httpx.post(f"{deployment.sandbox_url}/sandbox/faults", json=[fault]).raise_for_status()
+    for user_id, state in (("graduate", "issued"), ("twin", "failed")):
+        deployment.publish(person(user_id, address("graduate")), completed(datetime.now(UTC), user_id, "77"))
+        await_state(deployment, user_id, state)
+
+
+def await_state(deployment: Deployment, user_id: str, state: str) -> None:
+    wait_until(lambda: deployment.states(user_id) == [state], PATIENCE, f"{user_id}'s award {state}")
 
 
 def go_through_every_door(deployment: Deployment) -> None:
@@ -221,9 +242,19 @@ def test_neither_does_one_that_cannot_reach_anything(tmp_path: Path) -> None:
         broken.start("consumer", *CONSUMER).wait_for("consumer.waits", PATIENCE)
         broken.start("worker", *WORKER).wait_for("Cannot connect", PATIENCE)
         broken.start("beat", *BEAT).wait_for("Connection error", PATIENCE)
+        rabbit = f"amqp://me:{SECRET_MARK}@{nowhere}/%2F"
+        of_rabbit = {"events_url": f"{rabbit}?queue=badge-events", "broker_url": rabbit}
+        broken.start("consumer of RabbitMQ", *CONSUMER, **of_rabbit).wait_for("consumer.waits", PATIENCE)
+        broken.start("worker of RabbitMQ", *WORKER, **of_rabbit).wait_for("Cannot connect", PATIENCE)
 
-        codes = [broken.stop(name) for name in ("consumer", "beat", "worker")]
+        codes = {name: broken.stop(name) for name in broken.processes}
 
-    assert codes == [128 + signal.SIGTERM, 0, 0]
+    assert codes == {
+        "consumer": 128 + signal.SIGTERM,
+        "worker": 0,
+        "beat": 0,
+        "consumer of RabbitMQ": 128 + signal.SIGTERM,
+        "worker of RabbitMQ": 0,
+    }
     assert SECRET_MARK not in broken.output()
     assert "Traceback" not in broken.output()
