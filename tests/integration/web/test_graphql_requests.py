@@ -222,6 +222,14 @@ def test_null_is_as_good_as_nothing(site: Site) -> None:
     assert site.page("uuid-ada", arguments) == site.page("uuid-ada")
 
 
+@pytest.mark.parametrize("uuid", [None, ""])
+def test_who_forgets_to_say_for_whom_is_told_which_header_is_missing(site: Site, uuid: str | None) -> None:
+    answer = site.post("{ getBadges { totalItems } }", uuid)
+
+    assert answer.status_code == 403
+    assert answer.json()["errors"][0]["message"] == "the header Opigno-Client-UUID is missing"
+
+
 def test_an_unknown_badge_is_null(site: Site) -> None:
     assert site.ask('{ getBadge(badgeId: "nothing") { id } }', "uuid-ada") == {"getBadge": None}
 
