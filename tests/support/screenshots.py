@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _IMAGES = Path("docs/images")
 _LARGEST = 250_000  # bytes of a picture
 _COLUMNS = 132  # of the terminal that the demo prints to
-_FIRST, _LAST = 16, 24  # lines of it that are shown
+_FIRST, _LAST = 16, 29  # lines of it that are shown
 _DAY = timedelta(days=1)
 _PEOPLE = ("ada", "bob", "cyn", "dan", "eve", "fay", "gus", "hal", "ida", "jon", "kim", "leo", "mia", "ned")
 # How many people enrolled in each of the last twelve weeks.
@@ -153,7 +153,7 @@ _UNUSUAL: dict[str, dict[str, Any]] = {
     "eve-3": {"state": "pending", "attempts": 2},
     "fay-5": {"state": "issuing", "attempts": 1},
     "gus-4": {"state": "waiting", "attempts": 0},
-    "hal-1": {"state": "revoked", "revoke_reason": "Enrolled by mistake"},
+    "hal-4": {"state": "revoked", "revoke_reason": "Enrolled by mistake"},
 }
 
 
@@ -191,8 +191,12 @@ def _admin(window: Browser, address: str, folder: Path) -> None:
     pages = {
         "overview": "",
         "awards": "awards?badge=first-steps",
+        "award": "award?user=dan-4&badge=first-steps",
+        "letters": "letters",
         "badge": "badge?badge=first-steps",
         "progress": "progress?user=ada-1",
+        "explained": "progress?user=ada-1&badge=networker",
+        "issuers": "issuers",
     }
     for name, path in pages.items():
         window.open(f"{address}/{path}")
@@ -216,7 +220,7 @@ def _explorer(window: Browser, address: str, folder: Path) -> None:
         "each => each.CodeMirror.setValue(arguments[0]))",
         json.dumps(headers, indent=2),
     )
-    window.driver.set_window_size(1280, 960)
+    window.driver.set_window_size(1560, 960)
     window.one(".graphiql-execute-button").click()
     wait_until(lambda: "totalItems" in window.texts(".result-window")[0], what="the answer")
     window.driver.save_screenshot(str(folder / "graphql-explorer.png"))
@@ -227,26 +231,26 @@ _STYLES = {
     "━+": "green",
     r"https?://\S+": "cyan",
     "^Exactly.*": "bold green",
+    r"^  \.venv/.*": "bold",
 }
 
 
 def _demo(place: Path, file: Path) -> None:
     """Let the demo run and keep the beginning and the end of what it prints, as a drawing."""
-    folder = place / "demo"
-    folder.mkdir()
-    environment = {**os.environ, "COLUMNS": str(_COLUMNS), "PYTHONPATH": str(Path.cwd())}
+    environment = {**os.environ, "COLUMNS": str(_COLUMNS), "TMPDIR": str(place)}
     command = [sys.executable, "-m", "worker", "demo"]
-    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    # Where `make demo` runs it: it ends with commands as they are typed there.
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     lines = [line.rstrip() for line in done.stdout.splitlines()]
     left_out = len(lines) - _FIRST - _LAST
-    shown = ["$ badge-worker demo", *lines[:_FIRST], f"  … {left_out} more lines …", *lines[-_LAST:]]
+    shown = ["$ make demo", *lines[:_FIRST], f"  … {left_out} more lines …", *lines[-_LAST:]]
     text = Text("\n".join(shown))
     for pattern, style in _STYLES.items():
         text.highlight_regex(f"(?m){pattern}", style)
     with Path(os.devnull).open("w") as nowhere:
         console = Console(record=True, width=_COLUMNS, file=nowhere)
         console.print(text)
-        file.write_text(console.export_svg(title="badge-worker demo", code_format=_SVG, unique_id="demo"))
+        file.write_text(console.export_svg(title="make demo", code_format=_SVG, unique_id="demo"))
 
 
 if __name__ == "__main__":
