@@ -1,16 +1,21 @@
-"""GraphQL on a database of each kind, for the tests of one module, which clear it."""
+"""Sites for tests: GraphQL on a database of each kind, which tests clear, and files for the admin page."""
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.admin_site import fill
 from tests.support.graphql_site import Site, migrated, served
+from tests.support.ground import Ground
+from worker.adapters.database.engine import make_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -23,3 +28,14 @@ def lasting_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
             url = stack.enter_context(request.getfixturevalue("postgres_server").database())
         migrated(url)
         yield stack.enter_context(served(url))
+
+
+@pytest.fixture(scope="session")
+def filled_file(migrated_file: Path) -> Path:
+    """Return a SQLite file that is filled for the admin page, to be copied."""
+    file = migrated_file.with_name("filled.db")
+    shutil.copyfile(migrated_file, file)
+    engine = make_engine(f"sqlite:///{file}")
+    fill(Ground(engine))
+    engine.dispose()
+    return file

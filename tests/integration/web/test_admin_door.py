@@ -17,7 +17,6 @@ from tests.support.admin_site import (
     AdminSite,
     Elements,
     admin_site,
-    fill,
     hashed,
     text,
     variables,
@@ -41,14 +40,12 @@ ACTS = ("awards/retry", "award/retry", "award/revoke", "letters/replay", "letter
 
 
 @pytest.fixture
-def site(migrated_file: Path, tmp_path: Path) -> Iterator[AdminSite]:
+def site(filled_file: Path, tmp_path: Path) -> Iterator[AdminSite]:
     """A site that is filled; nobody has signed in."""
-    shutil.copyfile(migrated_file, tmp_path / "site.db")
+    shutil.copyfile(filled_file, tmp_path / "site.db")
     url = f"sqlite:///{tmp_path / 'site.db'}"
     engine = make_engine(url)
-    ground = Ground(engine)
-    fill(ground)
-    with admin_site(ground, variables(url, NOWHERE)) as there:
+    with admin_site(Ground(engine), variables(url, NOWHERE)) as there:
         yield there
     engine.dispose()
 
