@@ -22,12 +22,13 @@ from tests.support.ports import free_port
 from tests.support.rabbitmq import CERTIFICATE, TLS
 from tests.support.tls_door import as_postgres, tls_door
 from tests.support.waiting import wait_until
+from tests.unit.web.test_access import Issuer, door_of, signed
 from worker.adapters.celery_app import make_celery
 from worker.adapters.database.engine import make_engine, reading
 from worker.adapters.queues import open_queue
 from worker.adapters.redis_connection import connect
 from worker.bootstrap import Services
-from worker.errors import DatabaseUnavailable, QueueUnavailable
+from worker.errors import DatabaseUnavailable, KeysUnavailable, QueueUnavailable
 from worker.settings import PREFIX, load_settings
 from worker.web.application import application
 from worker.web.server import listen, serve
@@ -152,6 +153,39 @@ def test_a_postgresql_that_may_be_another_is_not_spoken_to(
 
     with pytest.raises(DatabaseUnavailable, match=why):
         ask(url)
+
+
+# The issuer of signed tokens
+
+
+def test_the_keys_of_signed_tokens_come_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+
+    with Issuer().running() as issuer, tls_door(("127.0.0.1", issuer.server.server_port)) as port:
+        caller = door_of(f"https://127.0.0.1:{port}/keys").caller(signed())
+
+    assert caller
+
+
+@pytest.mark.parametrize(
+    ("trusted", "host"),
+    [
+        pytest.param(None, "127.0.0.1", id="nobody vouches for it"),
+        pytest.param(str(CERTIFICATE), "127.1", id="another's name"),
+    ],
+)
+def test_keys_of_whom_nobody_vouches_for_let_nobody_in(
+    monkeypatch: pytest.MonkeyPatch, trusted: str | None, host: str
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", trusted)
+
+    with Issuer().running() as issuer, tls_door(("127.0.0.1", issuer.server.server_port)) as port:
+        with pytest.raises(KeysUnavailable):
+            door_of(f"https://{host}:{port}/keys").caller(signed())
+
+        assert issuer.asked == 0
 
 
 # Those who come to us

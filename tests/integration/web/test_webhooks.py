@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from tests.support import web_site
 from worker.web import webhooks
+from worker.web.rate import CallerRate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,6 +178,17 @@ def test_the_secret_is_compared_in_constant_time(
 
     assert answer.status_code == (202 if presented == web_site.SECRET else 403)
     assert compared == [sha256(text.encode()).digest() for text in (web_site.SECRET, presented)]
+
+
+def test_calls_that_come_too_often_are_told_when_to_come_again(
+    client: httpx.Client, queue: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CallerRate, "take", lambda _self, _caller: 2.5)
+
+    answer = client.post(webhooks.PATH, json=call())
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
+    assert queued(queue) == []
 
 
 def test_without_a_secret_in_the_settings_there_is_no_such_door(sqlite_url: str, redis_url: str) -> None:

@@ -146,6 +146,7 @@ class Issuer:
                     issuer.begun.set()
                     issuer.let.wait(30)
                 self.send_response(issuer.status)
+                self.send_header("Content-Length", str(len(issuer.body)))
                 self.end_headers()
                 self.wfile.write(issuer.body)
 
