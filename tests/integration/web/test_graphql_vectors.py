@@ -91,6 +91,7 @@ def test_vector_is_unauthenticated(site: Site, uuid: str, token: str | None, sta
     answer = site.post(ANY_PAGE, uuid, token)
 
     assert answer.status_code == status
+    assert answer.headers["www-authenticate"] == "Bearer"
     assert [error["extensions"] for error in answer.json()["errors"]] == [{"code": code}]
     assert set(answer.json()) == {"errors"}
 
