@@ -279,7 +279,7 @@ def test_the_targets_that_are_shown_are_those_that_are_there() -> None:
 def test_containers_are_started_by_names_that_there_are() -> None:
     services = re.findall(r"^  ([a-z-]+):$", (ROOT / "docker-compose.yml").read_text("utf-8"), re.MULTILINE)
     text = (ROOT / "docs" / "operating.md").read_text("utf-8")
-    named = re.findall(r"docker compose .*?(?:run --rm|--scale|logs --follow|exec) ([a-z ]+)", text)
+    named = re.findall(r"docker compose .*?(?:run --rm|--scale|logs --follow|exec(?: -T)?) ([a-z ]+)", text)
 
     words = {word for each in named for word in each.split() if word != "badge"}
     assert words

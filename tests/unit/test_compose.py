@@ -354,10 +354,13 @@ def test_rabbitmq_is_there_for_who_asks_for_it() -> None:
     assert needed == {"consumer-rabbitmq"}
 
 
-def test_images_of_others_are_pinned() -> None:
+def test_images_of_others_are_pinned_to_a_release() -> None:
     images = {name: SERVICES[name]["image"] for name in SERVICES if name not in OURS}
+    release = re.compile(
+        r"(postgres:\d+\.\d+|[a-z/]+:v?\d+\.\d+\.\d+)(-bookworm)?"
+    )  # PostgreSQL's have two parts
 
-    assert [image for image in images.values() if not re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?$", image)] == []
+    assert [image for image in images.values() if not release.fullmatch(image)] == []
 
 
 def test_the_file_is_as_the_compose_specification_says() -> None:
