@@ -29,6 +29,7 @@ from worker.settings import load_settings
 from worker.web.admin import mount
 from worker.web.admin.attempts import MOST, MOST_OF_PEER, WINDOW, Attempts
 from worker.web.admin.sessions import COOKIE, LASTS
+from worker.web.rate import CallerRate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -295,6 +296,25 @@ def test_guesses_behind_one_proxy_are_told_apart(site: AdminSite) -> None:
     another = site.sign_in(**{"X-Forwarded-For": "203.0.113.6"}).status_code
 
     assert (guesser, another) == (429, 200)
+
+
+def test_whoever_comes_too_often_waits_and_does_nothing(
+    site: AdminSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.sign_in()
+    fields = {"word": site.word(), "user": "bob", "badge": "40"}
+    asked: list[str] = []
+
+    def take(_self: CallerRate, caller: str) -> float:
+        asked.append(caller)
+        return 2.5
+
+    monkeypatch.setattr(CallerRate, "take", take)
+    answers = [site.client.get("/admin/awards"), site.client.post("/admin/award/retry", data=fields)]
+
+    assert [(each.status_code, each.headers["retry-after"]) for each in answers] == [(429, "3")] * 2
+    assert asked == ["grace", "grace"]
+    assert site.ground.states()["bob"] == "failed"
 
 
 def test_patience_ends_after_a_window() -> None:

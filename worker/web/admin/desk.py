@@ -21,6 +21,7 @@ from worker.web.admin.attempts import Attempts
 from worker.web.admin.forms import Form, is_from_here, read_form
 from worker.web.admin.rendering import render
 from worker.web.admin.sessions import Session, Sessions
+from worker.web.rate import CallerRate, whole_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from worker.bootstrap import Services
 
 log = structlog.get_logger(__name__)
+
+AT_ONCE, WINDOW = 600, 60.0  # pages of one person that may come together, and in how many seconds again
 
 # Nothing but our own style sheet, our own forms and what stands in the page itself: no script at all.
 HEADERS = {
@@ -54,6 +57,7 @@ class Desk:
         listed = {"api_jwks_url": None, "api_jwt_issuer": None, "api_jwt_audience": None}
         self.access = Access(services.settings.model_copy(update=listed))
         self.attempts = Attempts()
+        self.rate = CallerRate(AT_ONCE, WINDOW)
 
     @cached_property
     def look(self) -> Looking:
@@ -143,7 +147,7 @@ def looking(desk: Desk, view: Callable[[Visit], Response]) -> Callable[[Request]
         session = desk.sessions.of(request)
         if session is None:
             return RedirectResponse(address(request, "sign-in"), HTTPStatus.SEE_OTHER, HEADERS)
-        return await _answer(view, Visit(request, desk, session))
+        return _too_often(desk, request, session) or await _answer(view, Visit(request, desk, session))
 
     return endpoint
 
@@ -155,6 +159,8 @@ def acting(desk: Desk, view: Callable[[Visit], Response]) -> Callable[[Request],
         session = desk.sessions.of(request)
         if session is None:
             return RedirectResponse(address(request, "sign-in"), HTTPStatus.SEE_OTHER, HEADERS)
+        if (response := _too_often(desk, request, session)) is not None:
+            return response
         form = await read_form(request)
         presented = form.get("word", [""])[0]
         if not is_from_here(request) or not desk.sessions.is_ours(session, presented):
@@ -164,6 +170,18 @@ def acting(desk: Desk, view: Callable[[Visit], Response]) -> Callable[[Request],
         return await _answer(view, replace(Visit(request, desk, session), form=form))
 
     return endpoint
+
+
+def _too_often(desk: Desk, request: Request, session: Session) -> Response | None:
+    """Return the answer for whoever comes too often: pages make the database work."""
+    wait = desk.rate.take(session.name)
+    if not wait:
+        return None
+    words = f"At most {AT_ONCE} pages in {WINDOW:.0f} s, please. Nothing was done."
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    response = page(request, "error.html", status, code=status.value, words=words)
+    response.headers["Retry-After"] = whole_seconds(wait)
+    return response
 
 
 async def _answer(view: Callable[[Visit], Response], visit: Visit) -> Response:
