@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from tests.support import processes, services
+from tests.support.compiling import share_compiled_statements
 from worker.adapters.redis_connection import connect
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # tests. Here nobody is asked but who answers on the loopback interface, so one will do: it vouches for none
 # of them, and its key was thrown away.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("fixtures") / "authorities.pem")
+
+share_compiled_statements()
 
 SPAWNED = pytest.StashKey[list[processes.Spawned]]()
 
