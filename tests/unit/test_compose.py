@@ -314,6 +314,14 @@ def test_what_is_mounted_is_there_and_anybody_can_read_it(service: str) -> None:
             assert not each.is_dir() or each.stat().st_mode & stat.S_IXOTH, each
 
 
+@pytest.mark.parametrize("service", ["migrate", "worker"])
+def test_what_reads_the_badges_file_reads_the_one_that_is_edited(service: str, tmp_path: Path) -> None:
+    settings = load_settings(environment_of(service, tmp_path), tmp_path)
+    (folder,) = [line.split()[1] for line in dockerfile() if line.startswith("WORKDIR /app")]
+
+    assert f"./config/badges.yaml:{folder}/{settings.badges_file}:ro" in SERVICES[service]["volumes"]
+
+
 def test_every_volume_is_used() -> None:
     used = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
 
