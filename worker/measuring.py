@@ -18,9 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_metrics
-
-from worker import __version__
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 _PREFIX = "badge_worker_"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -60,12 +58,9 @@ HTTP_REQUESTS = Counter(
 HTTP_SECONDS = Histogram(
     _PREFIX + "http_request_seconds", "Seconds until an answer of the web application.", ["route"]
 )
-BUILD = Info(_PREFIX + "build", "Which version of the program this process runs.")
 PROGRESS = Gauge(
     _PREFIX + "last_progress_timestamp_seconds", "When this process last showed that it goes on."
 )
-
-BUILD.info({"version": __version__})
 
 # What begins with its first sample has no increase, and what is not there no rate: alerts would be silent.
 for _labels in (("unknown", "ignored"), ("none", "refused")):

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry, Info
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from worker import measuring  # noqa: F401 # its metrics are there from the first scrape on
+from worker import (
+    __version__,
+    measuring,  # noqa: F401 # its metrics are there from the first scrape on
+)
+
+BUILD = Info("badge_worker_build", "Which version of the program this process runs.")
+BUILD.info({"version": __version__})
 
 
 @dataclass(frozen=True, slots=True)
