@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import queues
-from benchmarks.cases import Cases, known
+from benchmarks.cases import BATCH, Cases, known
 from benchmarks.figures import Figures, show, write
 from benchmarks.ground import Ground, ground, load, machine
 
-NAMES = "one,two,bare,plain,single,statements,sqlite,latency,stored,badges,pages,everybody,simulate"
+NAMES = "one,two,default,bare,plain,single,statements,sqlite,latency,stored,badges,pages,everybody,simulate"
 
 
 def main() -> None:
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--only", default=NAMES, help=f"some of {NAMES}")
     parser.add_argument("--stored", type=int, default=10_000_000, help="activities in the large database")
+    parser.add_argument("--batch-size", type=int, default=BATCH, help="BATCH_SIZE of the consumers")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--full", action="store_true")
     wanted = parser.parse_args()
@@ -38,7 +39,7 @@ def main() -> None:
     if unknown := set(only) - set(NAMES.split(",")):
         parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {NAMES}")
     with ground() as servers:
-        report, figures = run(servers, wanted.events, wanted.repeat, only, wanted.stored)
+        report, figures = run(servers, wanted, only)
     show(report, figures.measured())
     if wanted.full:
         report["others"] = others()
@@ -46,14 +47,12 @@ def main() -> None:
         write(report, wanted.json)
 
 
-def run(
-    servers: Ground, events: int, turns: int, only: list[str], stored: int
-) -> tuple[dict[str, Any], Figures]:
+def run(servers: Ground, wanted: argparse.Namespace, only: list[str]) -> tuple[dict[str, Any], Figures]:
     """Measure these cases so many times, and return what was found."""
-    figures = Figures(known(stored))
-    cases = Cases(servers, figures, events, stored)
+    figures = Figures(known(wanted.stored))
+    cases = Cases(servers, figures, wanted.events, wanted.stored, wanted.batch_size)
     before = load()
-    for turn in range(turns):
+    for turn in range(wanted.repeat):
         cases.begin(turn)
         for name, case in cases.by_name().items():
             if name in only:
@@ -62,8 +61,9 @@ def run(
                 _say(f"turn {turn + 1}: {name} ({time.perf_counter() - begin:.0f} s)")
         cases.end()
     report = {
-        "events": events,
-        "turns": turns,
+        "events": wanted.events,
+        "turns": wanted.repeat,
+        "batch_size": wanted.batch_size,
         "machine": machine(),
         "postgres": servers.settings(),
         "broker": servers.broker(),

@@ -14,18 +14,17 @@ from worker.adapters.database.engine import make_engine
 from worker.adapters.database.store import Database
 from worker.awarding import Awarding
 
-BATCH = 500
 Executed = tuple[str, Any, bool]  # a statement, its parameters, and whether these are those of many
 Transaction = list[Executed]
 
 
-def record(database_url: str, *parts: Sequence[bytes]) -> list[list[Transaction]]:
-    """Take events in, batch by batch, and return what was executed for each part of them."""
+def record(database_url: str, size: int, *parts: Sequence[bytes]) -> list[list[Transaction]]:
+    """Take events in, in batches of `size`, and return what was executed for each part of them."""
     with taking_in(database_url) as (awarding, transactions):
         recorded = []
         for bodies in parts:
-            for start in range(0, len(bodies), BATCH):
-                awarding.ingest(bodies[start : start + BATCH])
+            for start in range(0, len(bodies), size):
+                awarding.ingest(bodies[start : start + size])
             recorded.append(transactions.copy())
             transactions.clear()
     return recorded

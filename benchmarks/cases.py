@@ -24,6 +24,8 @@ PER_SECOND = "/s"
 BEYOND = 9_990  # badges that nobody earns, beside ten others
 LATENCY_SECONDS = 12.0
 PAGES_SECONDS = 10.0
+BATCH = 2_000  # BATCH_SIZE where a rate is measured, unless told otherwise
+BY_DEFAULT = 500  # BATCH_SIZE if nothing is set
 PEOPLE = 1_000_000  # who are evaluated, with ten activities each unless told otherwise
 
 
@@ -33,6 +35,7 @@ def known(stored: int) -> dict[str, Figure]:
     return {
         "two": Figure("PostgreSQL, two consumers", PER_SECOND, Wanted(20_000)),
         "one": Figure("PostgreSQL, one consumer", PER_SECOND, Wanted(15_000)),
+        "default": Figure(f"PostgreSQL, two consumers, BATCH_SIZE={BY_DEFAULT} (the default)", PER_SECOND),
         "two/one": Figure("two consumers / one", "", Wanted(1)),
         "cpu consumers": Figure("processor time of one consumer, an event", "µs"),
         "cpu postgres": Figure("processor time of PostgreSQL for it", "µs"),
@@ -85,10 +88,11 @@ def known(stored: int) -> dict[str, Figure]:
 class Cases:
     """Everything that can be measured; what a case needs is made when it is first run."""
 
-    def __init__(self, ground: Ground, figures: Figures, events: int, stored: int) -> None:
+    def __init__(self, ground: Ground, figures: Figures, events: int, stored: int, batch: int) -> None:
         self._ground = ground
         self._figures = figures
         self._stored = stored
+        self._batch = batch
         self._streams = Streams(ground.redis_url)
         self._events = events
         self._few = max(events * 3 // 10, 1)
@@ -101,6 +105,7 @@ class Cases:
         return {
             "one": self.one,
             "two": self.two,
+            "default": self.default,
             "bare": self.bare,
             "plain": self.plain,
             "single": self.single,
@@ -159,6 +164,10 @@ class Cases:
         with self._fresh() as url:
             self._note("two", self._measure(url, self._work, consumers=2))
 
+    def default(self) -> None:
+        with self._fresh() as url:
+            self._note("default", self._measure(url, self._work, consumers=2, batch_size=BY_DEFAULT))
+
     def bare(self) -> None:
         warm_up, transactions = self._recorded
         with self._fresh() as url:
@@ -192,7 +201,9 @@ class Cases:
         template = self._ground.template("latency", latency.definitions())
         seconds = LATENCY_SECONDS * min(1, self._events / 200_000)
         with self._ground.copy(template) as url:
-            found = latency.measure(self._ground, self._streams, url, self._warm_up, rate, seconds)
+            found = latency.measure(
+                self._ground, self._streams, url, self._warm_up, rate, seconds, self._batch
+            )
         if found.publisher_late > found.p99 / 2:
             print(
                 f"latency: the publisher itself was late by up to {found.publisher_late:.0f} ms", flush=True
@@ -231,10 +242,9 @@ class Cases:
         self._figures.note(name, rate.per_second)
         self._memory = max(self._memory, rate.memory)
 
-    def _measure(self, url: str, work: Work, *, consumers: int, batch_size: int = 500) -> Rate:
-        return ingest.measure(
-            self._ground, self._streams, url, work, consumers=consumers, batch_size=batch_size
-        )
+    def _measure(self, url: str, work: Work, *, consumers: int, batch_size: int = 0) -> Rate:
+        size = batch_size or self._batch
+        return ingest.measure(self._ground, self._streams, url, work, consumers=consumers, batch_size=size)
 
     def _stream(self, name: str, count: int, seed: int, warm_up: Sequence[bytes]) -> Work:
         self._streams.keep(name, mix.events(count, seed))
@@ -264,7 +274,7 @@ class Cases:
     @cached_property
     def _recorded(self) -> list[list[Transaction]]:
         with self._fresh() as url:
-            return bare.record(url, self._warm_up, mix.events(self._events))
+            return bare.record(url, self._batch, self._warm_up, mix.events(self._events))
 
     @cached_property
     def _plain(self) -> PlainDesign:

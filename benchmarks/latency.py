@@ -48,10 +48,16 @@ def definitions() -> dict[str, Any]:
 
 
 def measure(
-    ground: Ground, streams: Streams, database_url: str, warm_up: Sequence[bytes], rate: float, seconds: float
+    ground: Ground,
+    streams: Streams,
+    database_url: str,
+    warm_up: Sequence[bytes],
+    rate: float,
+    seconds: float,
+    batch_size: int,
 ) -> Latency:
-    """Publish at `rate` events a second for so long, with two consumers at work."""
-    with running(ground, streams, database_url, warm_up, 2) as consumers:
+    """Publish at `rate` events a second for so many seconds, with two consumers at work."""
+    with running(ground, streams, database_url, warm_up, 2, batch_size) as consumers:
         options = ["--redis", ground.redis_url, "--rate", str(rate), "--seconds", str(seconds)]
         command = [sys.executable, "-m", "benchmarks.publisher", *options]
         published = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Self
 
 import structlog
 
-from worker.activities import Kind
 from worker.deciding import award, make_rulebook
+from worker.drafting import Draft, Part, drafted
 from worker.errors import DatabaseUnavailable, InvalidEvent, Unstorable
 from worker.events import FURTHEST_AHEAD, Event, LearningPathCompleted, UnknownEvent, parse_event
 from worker.forgotten import Forgotten, Recognised
@@ -57,6 +57,23 @@ class ReadBatch:
     events: list[tuple[bytes, Sequence[News]]] = field(default_factory=list)
     broken: list[tuple[bytes, str]] = field(default_factory=list)
     unknown: dict[str, int] = field(default_factory=dict)
+    _draft: tuple[Sequence[News], Draft] | None = None
+
+    def __iadd__(self, other: ReadBatch) -> Self:
+        """Add what was read after it."""
+        self.events += other.events
+        self.broken += other.broken
+        for name, times in other.unknown.items():
+            self.unknown[name] = self.unknown.get(name, 0) + times
+        self._draft = None
+        return self
+
+    def draft(self) -> tuple[Sequence[News], Draft]:
+        """Return all that it tells, and what that comes to; worked out once."""
+        if self._draft is None:
+            told = [each for _, news in self.events for each in news]
+            self._draft = told, drafted(told)
+        return self._draft
 
     def halves(self) -> tuple[ReadBatch, ReadBatch]:
         """Return it as two."""
@@ -125,13 +142,14 @@ class Awarding:
             return self._commit(ReadBatch([], [*read.broken, *refused], read.unknown))
 
     def _commit(self, read: ReadBatch) -> Ingested:
-        told = [each for _, news in read.events for each in news]
+        told, drafted_whole = read.draft()
         done = Ingested(len(read.events), 0, len(read.broken), dict(read.unknown))
         while (news := self._forgotten.without(told)) or read.broken:
             intake = _Intake(self._known)
+            draft = drafted_whole if news is told else drafted(news)
             try:
                 with self._store.batch() as batch:
-                    done.awards = self._take_in(batch, news, intake) if news else 0
+                    done.awards = self._take_in(batch, draft, intake) if news else 0
                     self._bury(batch, read.broken, seen=bool(news))
             except Recognised:
                 continue  # nothing of it was committed: once more, without whom we know now
@@ -152,9 +170,8 @@ class Awarding:
         if kept := self._forgotten.keepable(batch, letters):
             batch.bury(kept)
 
-    def _take_in(self, batch: Batch, news: Sequence[News], intake: _Intake) -> int:
-        user_ids = sorted({each.user_id for each in news})
-        about_users = {each.user_id for each in news if isinstance(each, UserNews)}
+    def _take_in(self, batch: Batch, draft: Draft, intake: _Intake) -> int:
+        user_ids, about_users = draft.user_ids, draft.about_users
         intake.users = self._known.unknown(user_ids)
         state = batch.begin(user_ids if about_users else intake.users)
         self._forgotten.look(batch, user_ids, state.forgotten)
@@ -165,7 +182,7 @@ class Awarding:
             state = batch.begin(user_ids)
             batch.lock(user_ids)
         rulebook = self._rules(batch, state)
-        return sum(_Part(batch, intake, rulebook, state).take_in(part) for part in cut(news))
+        return sum(_Part(batch, intake, rulebook, state).take_in(part) for part in draft.parts)
 
     def _rules(self, batch: Batch, state: RulesState) -> Rulebook:
         if self._rulebook is None or self._rulebook.version != state.version:
@@ -187,22 +204,6 @@ class _Intake:
     awarded: list[tuple[str, str]] = field(default_factory=list)
 
 
-def cut(news: Sequence[News]) -> Iterator[Sequence[News]]:
-    """Cut a batch before whatever takes something away from a user who already has news in it.
-
-    Where batches end must not decide who earns (design.md section 1, step 4).
-    """
-    begins, looked, seen = 0, 0, set[str]()
-    for place in [place for place, each in enumerate(news) if each.takes_away]:
-        seen.update([each.user_id for each in news[looked:place]])
-        looked = place
-        if news[place].user_id in seen:
-            yield news[begins:place]
-            begins, seen = place, set()
-    if begins < len(news):
-        yield news[begins:]
-
-
 class _Part:
     """One part of a batch: merged, then evaluated, in the batch's transaction."""
 
@@ -213,9 +214,9 @@ class _Part:
         self._state = state
         self._chances: dict[tuple[str, str], Chance] = {}
 
-    def take_in(self, news: Sequence[News]) -> int:
-        self._take_users([each for each in news if isinstance(each, UserNews)])
-        self._take_activities([each for each in news if isinstance(each, ActivityNews)])
+    def take_in(self, part: Part) -> int:
+        self._take_users(part.users)
+        self._take_activities(part.activities)
         return self._decide()
 
     def _take_users(self, news: Sequence[UserNews]) -> None:
@@ -247,16 +248,11 @@ class _Part:
     def _take_activities(self, news: Sequence[ActivityNews]) -> None:
         if not news:
             return
-        merged: dict[tuple[str, Kind, str], ActivityNews] = {}
-        for each in news:
-            key = each[:3]
-            known = merged.get(key)
-            merged[key] = each if known is None else known.merged(each)
-        moved = self._batch.merge([merged[key] for key in sorted(merged)], self._rulebook.marks)
+        moved = self._batch.merge(news, self._rulebook.marks)
         about = self._rulebook.about
-        for user_id, kind, object_id in merged:
-            if rules := about(kind, object_id):
-                self._add(user_id, rules)
+        for each in news:
+            if rules := about(each[1], each[2]):
+                self._add(each[0], rules)
         for count in moved:
             self._find_counted_chances(count)
 

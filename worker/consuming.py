@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 _LONGEST_READ = 1.0  # seconds for which a stop is not noticed
 _LONGEST_WAIT = 10.0  # seconds between two signs of life while a batch is being committed
 _BREATH_EVERY = 5.0  # seconds between two reads with empty hands, at most
+_ENOUGH = 100  # messages that are worth a commit: with so many in hand nothing waits for more
+_LOOKS = 10  # for more, within the longest wait to fill a batch
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02  # seconds between two of them
 _PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds between tries while something cannot be reached
 
 
@@ -41,6 +44,14 @@ class _UnderWay:
     messages: Sequence[Message]
     read: ReadBatch
     commit: Future[Ingested]
+
+
+@dataclass(slots=True)
+class _Filled:
+    """What was taken off the queue together, and what it says."""
+
+    messages: list[Message] = field(default_factory=list)
+    read: ReadBatch = field(default_factory=ReadBatch)
 
 
 class Consumer:
@@ -87,8 +98,8 @@ class Consumer:
                 if not self._finish(under_way, stop):
                     return
                 under_way = None
-            messages = self._next(stop, patient=under_way is None)
-            read = self._awarding.read([message.body for message in messages])
+            filled = self._next(stop, under_way)
+            messages, read = filled.messages, filled.read
             if messages or under_way:
                 self._busy_at = self._monotonic()
             if under_way and not self._finish(under_way, stop):
@@ -108,8 +119,8 @@ class Consumer:
             return False
         return self._monotonic() - self._busy_at >= seconds
 
-    def _next(self, stop: threading.Event, *, patient: bool) -> list[Message]:
-        return self._reachable(stop, lambda: self._fill(patient=patient)) or []
+    def _next(self, stop: threading.Event, under_way: _UnderWay | None) -> _Filled:
+        return self._reachable(stop, lambda: self._fill(stop, under_way)) or _Filled()
 
     def _must_breathe(self) -> bool:
         """Say whether to read with empty hands now: only so is taken over what a dead consumer left."""
@@ -118,13 +129,33 @@ class Consumer:
         self._breathes_at = self._monotonic() + _BREATH_EVERY
         return True
 
-    def _fill(self, *, patient: bool) -> list[Message]:
-        """Read a batch: wait for the first message (unless there is something to finish), then for more."""
-        messages = list(self._queue.read(self._pace.size, _LONGEST_READ if patient else 0))
-        ends = self._monotonic() + self._pace.wait
-        while messages and len(messages) < self._pace.size and (left := ends - self._monotonic()) > 0:
-            messages += self._queue.read(self._pace.size - len(messages), left)
-        return messages
+    def _fill(self, stop: threading.Event, under_way: _UnderWay | None) -> _Filled:
+        """Read a batch: wait for the first message (unless there is something to finish), then for more.
+
+        While another batch is being committed there is time for more; after that, what is in hand goes as
+        soon as it is worth a commit: the longest wait is for a trickle.
+        """
+        filled = _Filled()
+        self._read_into(filled, 0 if under_way else _LONGEST_READ)
+        begun = self._monotonic()
+        pause = min(max(self._pace.wait / _LOOKS, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+        while (number := len(filled.messages)) < self._pace.size and not stop.is_set():
+            past = self._monotonic() - begun
+            if under_way and not under_way.commit.done() and past < _LONGEST_READ:
+                wait([under_way.commit], pause)
+            elif number == 0 or number >= _ENOUGH or past >= self._pace.wait:
+                break
+            else:
+                stop.wait(min(pause, self._pace.wait - past))
+            self._read_into(filled, 0)
+        filled.read.draft()
+        return filled
+
+    def _read_into(self, filled: _Filled, patience: float) -> None:
+        """Take what there is, and read it at once: what comes next need not wait for that."""
+        messages = self._queue.read(self._pace.size - len(filled.messages), patience)
+        filled.messages += messages
+        filled.read += self._awarding.read([message.body for message in messages])
 
     def _finish(self, batch: _UnderWay, stop: threading.Event) -> bool:
         """Await the commit, then acknowledge; return whether it was committed.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -15,11 +17,14 @@ from worker.awarding import Awarding, Ingested, ReadBatch
 from worker.consuming import Consumer, Pace
 from worker.errors import DatabaseUnavailable
 
+ONE_BY_ONE = Pace(1, 0)
+
 
 class Slow(Awarding):
     """Commits nothing but notes; each commit waits for leave."""
 
     def __init__(self) -> None:
+        self.seen: list[bytes] = []
         self.begun: list[list[bytes]] = []
         self.leave = threading.Semaphore(0)
         self.second_read = threading.Event()
@@ -28,6 +33,7 @@ class Slow(Awarding):
     def read(self, bodies: Sequence[bytes]) -> ReadBatch:
         if self.begun and bodies:
             self.second_read.set()
+        self.seen += bodies
         return ReadBatch([(body, []) for body in bodies])
 
     def commit(self, read: ReadBatch) -> Ingested:
@@ -38,8 +44,10 @@ class Slow(Awarding):
         return Ingested(len(read.events))
 
 
-def start(queue: MemoryQueue, awarding: Awarding, stop: threading.Event) -> threading.Thread:
-    thread = threading.Thread(target=Consumer(queue, awarding, NoTaskWorkers(), Pace(1, 0)).run, args=(stop,))
+def start(
+    queue: MemoryQueue, awarding: Awarding, stop: threading.Event, pace: Pace = ONE_BY_ONE
+) -> threading.Thread:
+    thread = threading.Thread(target=Consumer(queue, awarding, NoTaskWorkers(), pace).run, args=(stop,), daemon=True)
     thread.start()
     return thread
 
@@ -88,6 +96,56 @@ def test_a_batch_is_acknowledged_only_once_it_is_committed() -> None:
     thread.join(60)
 
     assert (before, queue.backlog()) == (2, 0)
+
+
+def numbered(first: int, last: int) -> list[bytes]:
+    return [str(number).encode() for number in range(first, last + 1)]
+
+
+def test_what_comes_while_a_batch_is_committed_goes_into_the_next_one() -> None:
+    queue, awarding, stop = MemoryQueue(), Slow(), threading.Event()
+    queue.publish(numbered(1, 5))
+
+    thread = start(queue, awarding, stop, Pace(5, 3600))
+    wait_until(lambda: bool(awarding.begun), 60, "the first commit")
+    for body in numbered(6, 8):
+        queue.publish([body])
+        wait_until(partial(operator.contains, awarding.seen, body), 60, "it is read")
+    awarding.leave.release()
+    stop.set()
+    awarding.leave.release()
+    thread.join(60)
+
+    assert awarding.begun == [numbered(1, 5), numbered(6, 8)]
+
+
+def test_what_is_worth_a_commit_does_not_wait_for_more() -> None:
+    queue, awarding, stop = MemoryQueue(), Slow(), threading.Event()
+    queue.publish(numbered(1, 100))
+
+    thread = start(queue, awarding, stop, Pace(500, 3600))
+    wait_until(lambda: bool(awarding.begun), 60, "a commit")
+    stop.set()
+    awarding.leave.release()
+    thread.join(60)
+
+    assert awarding.begun == [numbered(1, 100)]
+
+
+def test_a_stop_does_not_wait_until_a_batch_is_full() -> None:
+    queue, awarding, stop = MemoryQueue(), Slow(), threading.Event()
+    queue.publish([b"1"])
+
+    thread = start(queue, awarding, stop, Pace(500, 3600))
+    wait_until(lambda: bool(awarding.seen), 60, "it is read")
+    begun_by_itself = bool(awarding.begun)
+    stop.set()
+    awarding.leave.release()
+    thread.join(60)
+
+    assert not begun_by_itself  # a trickle waits
+    assert awarding.begun == [[b"1"]]
+    assert queue.backlog() == 0
 
 
 def test_what_is_told_of_unknown_types_is_bounded() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.rules.story import tried
 from worker.activities import Key, Kind, began, ended
-from worker.awarding import cut
+from worker.drafting import cut
 from worker.news import ActivityNews, News
 from worker.users import UserNews
 

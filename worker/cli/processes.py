@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 _GRACE = 9.5  # seconds to finish the batch in hand; container runtimes kill after ten
 _COLLECT_AFTER = 50_000  # objects more than before; some ten batches
+# Seconds of Python until the other thread has its turn: an answer of the database must not wait for 5 ms.
+_SHARE = 0.0005
 _PAUSE = 1.0  # seconds between two looks for the database
 
 
@@ -45,6 +48,7 @@ def consume(
     consumer = here.consumer
     check_broker_url(here)  # or the first award would find out
     _collect_garbage_seldom()
+    sys.setswitchinterval(_SHARE)
     with serving_metrics(here), beating("consumer"), stopping(_GRACE) as stop:
         _await_schema(here, stop)
         log.info("consumer.started")

@@ -75,6 +75,8 @@ def _outside_blocks(at: datetime, blocks: Sequence[Block]) -> datetime:
 
 def _states(blocks: Sequence[Block]) -> list[Block]:
     """Return one state an instant, in order; several at one instant block if any of them does."""
+    if not blocks:  # nearly always
+        return []
     in_order = sorted(blocks, key=lambda block: block.at)
     return [
         Block(at, any(block.blocked for block in same)) for at, same in groupby(in_order, key=lambda b: b.at)

@@ -21,7 +21,7 @@ from tests.support.bodies import (
     updated,
 )
 from tests.support.ground import Ground, Statements, badge
-from worker.awarding import cut
+from worker.drafting import cut
 from worker.events import UnknownEvent, parse_event
 from worker.news import News, news_of
 
