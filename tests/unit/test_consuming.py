@@ -47,7 +47,8 @@ class Slow(Awarding):
 def start(
     queue: MemoryQueue, awarding: Awarding, stop: threading.Event, pace: Pace = ONE_BY_ONE
 ) -> threading.Thread:
-    thread = threading.Thread(target=Consumer(queue, awarding, NoTaskWorkers(), pace).run, args=(stop,), daemon=True)
+    consumer = Consumer(queue, awarding, NoTaskWorkers(), pace)
+    thread = threading.Thread(target=consumer.run, args=(stop,), daemon=True)
     thread.start()
     return thread
 
