@@ -6,7 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,11 +22,13 @@ from tests.support.bodies import enrolled, registered
 from tests.support.processes import Spawned, spawn
 from tests.support.waiting import wait_until
 from worker.adapters.embedded import start_valkey
+from worker.adapters.queues import open_queue
 from worker.sandbox import SandboxOptions, SeedBadgeClass, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.conftest import Spawn
     from tests.support.services import Postgres
 
 PATIENCE = 90.0  # seconds; a busy machine may be slow, and nothing here is a matter of time
@@ -140,6 +142,21 @@ def is_ready(url: str) -> bool:
 def held(composed: Composed) -> list[dict[str, str]]:
     found: list[dict[str, str]] = httpx.get(f"{composed.sandbox_url}/sandbox/assertions", timeout=10).json()
     return found
+
+
+def test_the_consumer_of_the_profile_takes_events_from_rabbitmq(
+    composed: Composed, amqp_url: str, spawn: Spawn
+) -> None:
+    (composed.secrets / "rabbitmq_events_url").write_text(amqp_url)
+    service = Service("consumer-rabbitmq", composed.secrets.parent, composed.services["consumer"].moved)
+    process = spawn(service.command(), cwd=service.home)
+    wait_until(service.is_healthy, PATIENCE, "consumer-rabbitmq healthy")
+
+    with closing(open_queue(amqp_url)) as queue:
+        queue.publish([b"no event"])
+        wait_until(lambda: "event.refused" in process.output(), PATIENCE, "what was published is taken in")
+
+        wait_until(lambda: queue.backlog() == 0, PATIENCE, "an empty queue")
 
 
 def test_flower_asks_for_the_password_that_was_made(composed: Composed) -> None:
