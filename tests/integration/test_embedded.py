@@ -42,6 +42,22 @@ def open_folder() -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="module")
+def made_before() -> Iterator[Path]:
+    """A folder in which PostgreSQL was made and ended: to make one takes far longer than to start it."""
+    with tempfile.TemporaryDirectory(prefix="badge-worker-tests-") as name:
+        Path(name).chmod(0o755)
+        start_postgres(Path(name) / "postgres", durable=False).stop()
+        yield Path(name) / "postgres"
+
+
+@pytest.fixture
+def made_folder(made_before: Path, open_folder: Path) -> Path:
+    """A folder of one's own in which PostgreSQL was made before."""
+    subprocess.run(["cp", "--archive", f"{made_before}/.", open_folder], check=True)
+    return open_folder
+
+
 def value_of(valkey: RunningServer, key: str) -> bytes | None:
     with connect(valkey.url) as client:
         value: bytes | None = client.get(key)
@@ -59,9 +75,9 @@ def numbers_in(database: RunningServer) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
-def test_no_server_outlives_its_parent(number: signal.Signals, spawn: Spawn, open_folder: Path) -> None:
+def test_no_server_outlives_its_parent(number: signal.Signals, spawn: Spawn, made_folder: Path) -> None:
     with no_process_left():
-        parent = spawn([sys.executable, PARENT, open_folder], env=OUR_IMPORTS)
+        parent = spawn([sys.executable, PARENT, made_folder], env=OUR_IMPORTS)
         parent.wait_for("started")
 
         parent.signal(number)
@@ -70,9 +86,9 @@ def test_no_server_outlives_its_parent(number: signal.Signals, spawn: Spawn, ope
 
 
 def test_ctrl_c_reaches_the_parent_alone_which_stops_its_servers_in_its_own_order(
-    spawn: Spawn, open_folder: Path
+    spawn: Spawn, made_folder: Path
 ) -> None:
-    parent = spawn([sys.executable, PARENT, open_folder], env=OUR_IMPORTS)
+    parent = spawn([sys.executable, PARENT, made_folder], env=OUR_IMPORTS)
     parent.wait_for("started")
 
     # What a terminal does: the signal goes to the whole foreground process group.
@@ -168,7 +184,7 @@ def test_a_port_that_somebody_else_took_first_is_replaced(
     ],
 )
 def test_a_given_port_that_is_taken_is_an_error_that_says_so(
-    start: Callable[..., RunningServer], open_folder: Path
+    start: Callable[..., RunningServer], made_folder: Path
 ) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -176,7 +192,7 @@ def test_a_given_port_that_is_taken_is_an_error_that_says_so(
         port = taken.getsockname()[1]
 
         with no_process_left(), pytest.raises(ConfigurationError, match="the port is taken"):
-            start(open_folder, port=port)
+            start(made_folder, port=port)
 
 
 def test_a_server_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
@@ -197,10 +213,10 @@ def test_postgres_runs_unprivileged_and_keeps_what_it_had(open_folder: Path) -> 
     assert owner != 0
 
 
-def test_postgres_is_durable_unless_told_otherwise_and_takes_settings(open_folder: Path) -> None:
+def test_postgres_is_durable_unless_told_otherwise_and_takes_settings(made_folder: Path) -> None:
     names = ("fsync", "synchronous_commit", "work_mem")
     with (
-        start_postgres(open_folder, settings={"work_mem": "7MB"}) as database,
+        start_postgres(made_folder, settings={"work_mem": "7MB"}) as database,
         psycopg.connect(plain(database.url)) as connection,
     ):
         found = [connection.execute("SELECT current_setting(%s)", [name]).fetchone() for name in names]
@@ -208,13 +224,13 @@ def test_postgres_is_durable_unless_told_otherwise_and_takes_settings(open_folde
         assert found == [("on",), ("on",), ("7MB",)]
 
 
-def test_what_a_killed_postgres_had_committed_is_there_again(open_folder: Path) -> None:
-    with start_postgres(open_folder) as first:
+def test_what_a_killed_postgres_had_committed_is_there_again(made_folder: Path) -> None:
+    with start_postgres(made_folder) as first:
         with psycopg.connect(plain(first.url)) as connection:
             connection.execute("CREATE TABLE numbers AS SELECT 7 AS number")
         os.kill(first.pid, signal.SIGKILL)
 
-    with start_postgres(open_folder) as again:
+    with start_postgres(made_folder) as again:
         assert numbers_in(again) == [7]
 
 

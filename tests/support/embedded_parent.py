@@ -11,7 +11,7 @@ from worker.adapters.embedded import start_postgres, start_valkey
 
 def main(folder: Path) -> None:
     valkey = start_valkey(folder / "valkey", persistent=True)
-    postgres = start_postgres(folder / "postgres", durable=False)
+    postgres = start_postgres(folder, durable=False)
     print("started", valkey.pid, postgres.pid, flush=True)  # noqa: T201 # the test reads it
     try:
         time.sleep(600)
