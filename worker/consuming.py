@@ -99,18 +99,22 @@ class Consumer:
                     return
                 under_way = None
             filled = self._next(stop, under_way)
-            messages, read = filled.messages, filled.read
-            if messages or under_way:
+            if filled.messages or under_way:
                 self._busy_at = self._monotonic()
-            if under_way and not self._finish(under_way, stop):
+            before = under_way
+            done = self._committed(before, stop) if before else None
+            if before and not done:
                 return  # stopped meanwhile, with its batch undone: what came after must not overtake it
-            under_way = None
-            if messages:
-                under_way = _UnderWay(messages, read, thread.submit(self._commit, read))
-            elif until_idle is not None and self._was_idle(stop, until_idle):
+            under_way = self._begin(thread, filled) if filled.messages else None
+            if before and done:
+                self._acknowledge(before, done)  # while the next one is being committed
+            if under_way is None and until_idle is not None and self._was_idle(stop, until_idle):
                 return
         if under_way:
             self._finish(under_way, stop)
+
+    def _begin(self, thread: Executor, filled: _Filled) -> _UnderWay:
+        return _UnderWay(filled.messages, filled.read, thread.submit(self._commit, filled.read))
 
     def _was_idle(self, stop: threading.Event, seconds: float) -> bool:
         """Return whether nothing was unread or pending for so long."""
@@ -158,14 +162,18 @@ class Consumer:
         filled.read += self._awarding.read([message.body for message in messages])
 
     def _finish(self, batch: _UnderWay, stop: threading.Event) -> bool:
-        """Await the commit, then acknowledge; return whether it was committed.
+        """Await the commit, then acknowledge; return whether it was committed."""
+        if done := self._committed(batch, stop):
+            self._acknowledge(batch, done)
+        return done is not None
 
-        What is not acknowledged comes again, and changes nothing then.
-        """
+    def _committed(self, batch: _UnderWay, stop: threading.Event) -> Ingested | None:
+        """Await the commit and return what it did; None: stopped before it could be done."""
         begun = [batch.commit]
-        done = self._reachable(stop, lambda: _awaited(begun.pop()) if begun else self._commit(batch.read))
-        if done is None:
-            return False
+        return self._reachable(stop, lambda: _awaited(begun.pop()) if begun else self._commit(batch.read))
+
+    def _acknowledge(self, batch: _UnderWay, done: Ingested) -> None:
+        """Acknowledge what was committed. What is not acknowledged comes again, and changes nothing then."""
         try:
             self._queue.acknowledge(batch.messages)
         except QueueUnavailable as error:
@@ -176,7 +184,6 @@ class Consumer:
         if done.awards:
             self._dispatch.nudge()
         log.debug("batch.committed", events=done.events, awards=done.awards, dead=done.dead)
-        return True
 
     def _commit(self, read: ReadBatch) -> Ingested:
         with measuring.committing():

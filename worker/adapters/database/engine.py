@@ -84,7 +84,7 @@ def _sqlite(engine: Engine) -> Engine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "busy_timeout=30000",
-            "cache_size=-65536",
+            "cache_size=-32768",
             "temp_store=MEMORY",
             "wal_autocheckpoint=4000",
         ):
