@@ -84,8 +84,7 @@ def _sqlite(engine: Engine) -> Engine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "busy_timeout=30000",
-            "cache_size=-32768",
-            "temp_store=MEMORY",
+            "cache_size=-8192",  # KiB
             "wal_autocheckpoint=4000",
         ):
             connection.execute(f"PRAGMA {pragma}")
