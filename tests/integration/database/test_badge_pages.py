@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,9 +48,14 @@ def plans(shelf: BadgeShelf) -> list[str]:
 
 
 def let_ada_do_much(ground: Ground) -> None:
-    """Let PostgreSQL know how large things are: its own look at them may come before any test, or never."""
+    """Let PostgreSQL know how large things are: its own look at them may come before any test, or never.
+
+    Everybody knows everybody, so that to look for the few connections of a window among all that somebody has
+    is dear, whoever it is that asks.
+    """
+    people = ["ada", *(f"friend-{number}" for number in range(30))]
     ground.ingest(*(posted(number, "ada", f"post-{number}") for number in range(300)))
-    ground.ingest(*(met(number, "ada", f"friend-{number}") for number in range(60)))
+    ground.ingest(*(met(number, *pair) for number, pair in enumerate(combinations(people, 2))))
     with ground.engine.begin() as connection:
         connection.execute(text("ANALYZE"))
 
