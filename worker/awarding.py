@@ -57,7 +57,7 @@ class ReadBatch:
     events: list[tuple[bytes, Sequence[News]]] = field(default_factory=list)
     broken: list[tuple[bytes, str]] = field(default_factory=list)
     unknown: dict[str, int] = field(default_factory=dict)
-    _draft: tuple[Sequence[News], Draft] | None = None
+    _draft: tuple[Sequence[News], Draft] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __iadd__(self, other: ReadBatch) -> Self:
         """Add what was read after it."""
@@ -67,6 +67,11 @@ class ReadBatch:
             self.unknown[name] = self.unknown.get(name, 0) + times
         self._draft = None
         return self
+
+    def tell_refused(self) -> None:
+        """Log what is no event: one line a batch, since a flood of junk must not become one of lines."""
+        if self.broken:  # dead letters say the rest
+            log.warning("event.refused", events=len(self.broken), reason=self.broken[0][1])
 
     def draft(self) -> tuple[Sequence[News], Draft]:
         """Return all that it tells, and what that comes to; worked out once."""
@@ -97,7 +102,9 @@ class Awarding:
 
     def ingest(self, bodies: Sequence[bytes]) -> Ingested:
         """Read a batch and commit it."""
-        return self.commit(self.read(bodies))
+        read = self.read(bodies)
+        read.tell_refused()
+        return self.commit(read)
 
     def read(self, bodies: Sequence[bytes]) -> ReadBatch:
         """Read event bodies at the door; nothing is looked up or written."""
@@ -118,9 +125,6 @@ class Awarding:
             else:
                 _warn_of_disagreement(event)
                 read.events.append((body, news_of(event)))
-        if read.broken:
-            # One line a batch: dead letters say the rest, and a flood of junk must not become one of lines.
-            log.warning("event.refused", events=len(read.broken), reason=read.broken[0][1])
         return read
 
     def commit(self, read: ReadBatch) -> Ingested:

@@ -48,10 +48,11 @@ class _UnderWay:
 
 @dataclass(slots=True)
 class _Filled:
-    """What was taken off the queue together, and what it says."""
+    """What was taken off the queue together, what it says, and when its first message was there."""
 
     messages: list[Message] = field(default_factory=list)
     read: ReadBatch = field(default_factory=ReadBatch)
+    begun: float = 0.0
 
 
 class Consumer:
@@ -92,28 +93,33 @@ class Consumer:
 
     def _run(self, thread: Executor, stop: threading.Event, until_idle: float | None) -> None:
         self._busy_at = self._monotonic()
-        under_way: _UnderWay | None = None
+        before: _UnderWay | None = None
         while not stop.is_set():
-            if under_way and self._must_breathe():
-                if not self._finish(under_way, stop):
+            if before and self._must_breathe():
+                if not self._finish(thread, before, stop):
                     return
-                under_way = None
-            filled = self._next(stop, under_way)
-            if filled.messages or under_way:
-                self._busy_at = self._monotonic()
-            before = under_way
-            done = self._committed(before, stop) if before else None
+                before = None
+            filled = self._next(stop, before)
+            if before and not self._is_worth_a_commit(filled):
+                if not self._finish(thread, before, stop):
+                    return  # stopped meanwhile, with its batch undone: what came after must not overtake it
+                before = None
+                self._fill_on(filled, stop)
+            done = self._committed(thread, before, stop) if before else None
             if before and not done:
-                return  # stopped meanwhile, with its batch undone: what came after must not overtake it
+                return
             under_way = self._begin(thread, filled) if filled.messages else None
             if before and done:
                 self._acknowledge(before, done)  # while the next one is being committed
-            if under_way is None and until_idle is not None and self._was_idle(stop, until_idle):
+            before = under_way
+            if before is None and until_idle is not None and self._was_idle(stop, until_idle):
                 return
-        if under_way:
-            self._finish(under_way, stop)
+        if before:
+            self._finish(thread, before, stop)
 
     def _begin(self, thread: Executor, filled: _Filled) -> _UnderWay:
+        filled.read.tell_refused()
+        self._busy_at = self._monotonic()
         return _UnderWay(filled.messages, filled.read, thread.submit(self._commit, filled.read))
 
     def _was_idle(self, stop: threading.Event, seconds: float) -> bool:
@@ -134,43 +140,78 @@ class Consumer:
         return True
 
     def _fill(self, stop: threading.Event, under_way: _UnderWay | None) -> _Filled:
-        """Read a batch: wait for the first message (unless there is something to finish), then for more.
-
-        While another batch is being committed there is time for more; after that, what is in hand goes as
-        soon as it is worth a commit: the longest wait is for a trickle.
-        """
+        """Read a batch: as much as comes while another one is being committed, else as is worth a commit."""
         filled = _Filled()
         self._read_into(filled, 0 if under_way else _LONGEST_READ)
-        begun = self._monotonic()
-        pause = min(max(self._pace.wait / _LOOKS, _SHORTEST_PAUSE), _LONGEST_PAUSE)
-        while (number := len(filled.messages)) < self._pace.size and not stop.is_set():
-            past = self._monotonic() - begun
-            if under_way and not under_way.commit.done() and past < _LONGEST_READ:
-                wait([under_way.commit], pause)
-            elif number == 0 or number >= _ENOUGH or past >= self._pace.wait:
-                break
-            else:
-                stop.wait(min(pause, self._pace.wait - past))
-            self._read_into(filled, 0)
-        filled.read.draft()
+        if under_way is None:
+            self._fill_on(filled, stop)
+        else:
+            self._fill_during(under_way.commit, filled, stop)
+        if self._is_worth_a_commit(filled):
+            filled.read.draft()
         return filled
+
+    def _fill_during(self, commit: Future[Ingested], filled: _Filled, stop: threading.Event) -> None:
+        """Read what comes until that commit is done."""
+        ends = self._monotonic() + _LONGEST_READ
+        while not (self._is_full(filled) or stop.is_set() or commit.done()) and self._monotonic() < ends:
+            wait([commit], self._pause)
+            self._read_on(filled)
+
+    def _fill_on(self, filled: _Filled, stop: threading.Event) -> None:
+        """Read more until what is in hand is worth a commit: the longest wait is for a trickle."""
+        while filled.messages and not self._is_worth_a_commit(filled) and not stop.is_set():
+            stop.wait(self._pause)
+            if not self._read_on(filled):
+                return
+
+    def _is_full(self, filled: _Filled) -> bool:
+        return len(filled.messages) >= self._pace.size
+
+    def _is_worth_a_commit(self, filled: _Filled) -> bool:
+        number = len(filled.messages)
+        waited = number > 0 and self._monotonic() - filled.begun >= self._pace.wait
+        return waited or number >= min(_ENOUGH, self._pace.size)
+
+    @property
+    def _pause(self) -> float:
+        return min(max(self._pace.wait / _LOOKS, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+
+    def _read_on(self, filled: _Filled) -> bool:
+        """Take what there is by now; False: the queue is gone. What is in hand must not wait for it then.
+
+        It would come again, after what came later. Committed, it comes again at most, and changes nothing.
+        """
+        try:
+            self._read_into(filled, 0)
+        except QueueUnavailable:
+            if not filled.messages:
+                raise
+            return False
+        return True
 
     def _read_into(self, filled: _Filled, patience: float) -> None:
         """Take what there is, and read it at once: what comes next need not wait for that."""
         messages = self._queue.read(self._pace.size - len(filled.messages), patience)
+        if messages and not filled.messages:
+            filled.begun = self._monotonic()
         filled.messages += messages
         filled.read += self._awarding.read([message.body for message in messages])
 
-    def _finish(self, batch: _UnderWay, stop: threading.Event) -> bool:
+    def _finish(self, thread: Executor, batch: _UnderWay, stop: threading.Event) -> bool:
         """Await the commit, then acknowledge; return whether it was committed."""
-        if done := self._committed(batch, stop):
+        if done := self._committed(thread, batch, stop):
             self._acknowledge(batch, done)
         return done is not None
 
-    def _committed(self, batch: _UnderWay, stop: threading.Event) -> Ingested | None:
+    def _committed(self, thread: Executor, batch: _UnderWay, stop: threading.Event) -> Ingested | None:
         """Await the commit and return what it did; None: stopped before it could be done."""
         begun = [batch.commit]
-        return self._reachable(stop, lambda: _awaited(begun.pop()) if begun else self._commit(batch.read))
+
+        def commit() -> Ingested:
+            return _awaited(begun.pop() if begun else thread.submit(self._commit, batch.read))
+
+        return self._reachable(stop, commit)
 
     def _acknowledge(self, batch: _UnderWay, done: Ingested) -> None:
         """Acknowledge what was committed. What is not acknowledged comes again, and changes nothing then."""
@@ -183,6 +224,7 @@ class Consumer:
         measuring.batch_committed(len(batch.messages), done, types)
         if done.awards:
             self._dispatch.nudge()
+        self._busy_at = self._monotonic()
         log.debug("batch.committed", events=done.events, awards=done.awards, dead=done.dead)
 
     def _commit(self, read: ReadBatch) -> Ingested:

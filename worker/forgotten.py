@@ -7,6 +7,7 @@ again when somebody else was forgotten: `RulesState.forgotten`, read under RULES
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import is_
 from typing import Protocol
 
 import structlog
@@ -52,15 +53,20 @@ class Forgotten:
         self._stand_in: dict[str, str] = {}  # pseudonyms, by user
 
     def without(self, news: Sequence[News]) -> Sequence[News]:
-        """Return the news without whom we know to be forgotten; others keep their connections to them."""
+        """Return the news without whom we know to be forgotten; others keep their connections to them.
+
+        What is about nobody of them is returned as it is.
+        """
         if not self._stand_in:
             return news
-        return [self._renamed(each) for each in news if each.user_id not in self._stand_in]
+        kept = [self._renamed(each) for each in news if each.user_id not in self._stand_in]
+        return news if len(kept) == len(news) and all(map(is_, kept, news)) else kept
 
     def _renamed(self, news: News) -> News:
-        if isinstance(news, ActivityNews) and news.kind is Kind.CONNECTED:
-            return news._replace(object_id=self._stand_in.get(news.object_id, news.object_id))
-        return news
+        if not isinstance(news, ActivityNews) or news.kind is not Kind.CONNECTED:
+            return news
+        stand_in = self._stand_in.get(news.object_id)
+        return news if stand_in is None else news._replace(object_id=stand_in)
 
     def look(self, hashes: Hashes, user_ids: Iterable[str], number: int) -> None:
         """Look whether one of these users is among the `number` who were forgotten.

@@ -374,6 +374,25 @@ def test_a_queue_that_is_deleted_under_a_consumer_is_made_again(
     assert bodies(take(consumer, 1)) == [b"new"]
 
 
+def test_messages_of_a_lost_connection_take_nothing_from_the_one_that_there_is_now(
+    open_consumer: Open, name: str, channel: amqp.Channel
+) -> None:
+    consumer = open_consumer()
+    consumer.publish([b"lost with the queue"])
+    of_the_lost_one = take(consumer, 1)
+    channel.queue_delete(name)
+    with pytest.raises(QueueUnavailable):
+        consumer.read(1, wait=20)
+    consumer.publish([b"new"])
+    held = take(consumer, 1)
+
+    with pytest.raises(QueueUnavailable, match="they come again"):
+        consumer.acknowledge(of_the_lost_one)
+    consumer.acknowledge(held)
+
+    assert consumer.backlog() == 0
+
+
 def test_a_killed_consumer_process_loses_nothing(spawn: Spawn, amqp_url: str, open_consumer: Open) -> None:
     survivor = open_consumer()
     sent = [str(number).encode() for number in range(50)]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.support.faults import NoTaskWorkers
 from tests.support.waiting import wait_until
@@ -15,7 +16,8 @@ from worker import consuming, measuring
 from worker.adapters.queues.memory import MemoryQueue
 from worker.awarding import Awarding, Ingested, ReadBatch
 from worker.consuming import Consumer, Pace
-from worker.errors import DatabaseUnavailable
+from worker.errors import DatabaseUnavailable, QueueUnavailable
+from worker.ports import Message
 
 ONE_BY_ONE = Pace(1, 0)
 
@@ -147,6 +149,106 @@ def test_a_stop_does_not_wait_until_a_batch_is_full() -> None:
     assert not begun_by_itself  # a trickle waits
     assert awarding.begun == [[b"1"]]
     assert queue.backlog() == 0
+
+
+def test_a_trickle_goes_once_it_has_waited() -> None:
+    queue, awarding, stop = MemoryQueue(), Slow(), threading.Event()
+    queue.publish([b"1"])
+
+    thread = start(queue, awarding, stop, Pace(500, 0.05))
+    wait_until(lambda: bool(awarding.begun), 60, "a commit")
+    stop.set()
+    awarding.leave.release()
+    thread.join(60)
+
+    assert awarding.begun == [[b"1"]]
+
+
+class Breaking(MemoryQueue):
+    """A queue that goes away for the third read, while there is something in hand."""
+
+    reads = 0
+
+    def read(self, limit: int, wait: float) -> Sequence[Message]:
+        self.reads += 1
+        if self.reads == 3:
+            raise QueueUnavailable("gone for a moment")
+        return super().read(limit, wait)
+
+
+def test_what_is_in_hand_goes_before_what_comes_after_the_queue_was_away() -> None:
+    """It would come again, later: a removal could go before what it removes."""
+    queue, awarding, stop = Breaking(), Slow(), threading.Event()
+    queue.publish(numbered(1, 50))
+
+    thread = start(queue, awarding, stop, Pace(500, 3600))
+    wait_until(lambda: bool(awarding.begun), 60, "a commit")
+    stop.set()
+    awarding.leave.release()
+    thread.join(60)
+
+    assert awarding.begun == [numbered(1, 50)]
+    assert queue.backlog() == 0
+
+
+class Junk(Slow):
+    """Nothing is an event to it."""
+
+    def read(self, bodies: Sequence[bytes]) -> ReadBatch:
+        self.seen += bodies
+        return ReadBatch([], [(body, "body: no event") for body in bodies])
+
+    def commit(self, read: ReadBatch) -> Ingested:
+        self.begun.append([body for body, _ in read.broken])
+        assert self.leave.acquire(timeout=60)
+        return Ingested(0, 0, len(read.broken))
+
+
+def test_a_flood_of_junk_is_one_line_a_batch_however_it_trickles_in() -> None:
+    queue, awarding, stop = MemoryQueue(), Junk(), threading.Event()
+    queue.publish(numbered(1, 5))
+
+    with capture_logs() as lines:
+        thread = start(queue, awarding, stop, Pace(5, 3600))
+        wait_until(lambda: bool(awarding.begun), 60, "the first commit")
+        for body in numbered(6, 8):
+            queue.publish([body])
+            wait_until(partial(operator.contains, awarding.seen, body), 60, "it is read")
+        stop.set()
+        awarding.leave.release(2)
+        thread.join(60)
+
+    refused = [line["events"] for line in lines if line["event"] == "event.refused"]
+    assert refused == [5, 3]
+
+
+class Noting(MemoryQueue):
+    """Notes what had been begun by the time that something was acknowledged."""
+
+    def __init__(self, awarding: Slow) -> None:
+        super().__init__()
+        self.awarding = awarding
+        self.noted: list[tuple[list[bytes], int]] = []
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        wait_until(lambda: len(self.awarding.begun) == 2, 60, "the next commit is begun")
+        self.noted.append(([message.body for message in messages], len(self.awarding.begun)))
+        super().acknowledge(messages)
+
+
+def test_a_batch_is_acknowledged_while_the_next_one_is_being_committed() -> None:
+    awarding, stop = Slow(), threading.Event()
+    queue = Noting(awarding)
+    queue.publish([b"1", b"2"])
+
+    thread = start(queue, awarding, stop)
+    awarding.leave.release()
+    wait_until(lambda: bool(queue.noted), 60, "the first one is acknowledged")
+    stop.set()
+    awarding.leave.release()
+    thread.join(60)
+
+    assert queue.noted == [([b"1"], 2), ([b"2"], 2)]
 
 
 def test_what_is_told_of_unknown_types_is_bounded() -> None:

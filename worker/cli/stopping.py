@@ -8,12 +8,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from types import FrameType
 from typing import NoReturn
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Seconds until a signal that was swallowed is sent again: longer than any `__del__` takes.
 _AGAIN = 0.05
+_NOBODY = 0  # no signal has this number
 
 
 class Stopped(BaseException):
@@ -75,21 +77,31 @@ def stopping(grace: float) -> Iterator[StopRequest]:
 
     A block that is still there `grace` seconds after the first signal is cut short: the process ends at once.
     """
-    request = StopRequest()
-    cut = threading.Timer(grace, lambda: os._exit(request.exit_code))
-    cut.daemon = True
-
-    def ask(number: int) -> None:
-        if not request.is_set():
-            request.exit_code = 128 + number
-            request.set()
-            cut.start()
-
-    with _handled_by(ask):
+    request, over = StopRequest(), threading.Event()
+    asked: SimpleQueue[int] = SimpleQueue()
+    watch = threading.Thread(target=_watch, args=(asked, request, over, grace), name="stopping", daemon=True)
+    watch.start()
+    with _handled_by(asked.put):
         try:
             yield request
         finally:
-            cut.cancel()
+            over.set()
+            asked.put(_NOBODY)
+            watch.join()
+
+
+def _watch(asked: SimpleQueue[int], request: StopRequest, over: threading.Event, grace: float) -> None:
+    """Pass on the first signal, in a thread of its own.
+
+    A handler may interrupt whoever waits for the request while it holds the request's lock, and would wait
+    for that lock for ever. A SimpleQueue alone may be used there.
+    """
+    if (number := asked.get()) == _NOBODY:
+        return
+    request.exit_code = 128 + number
+    request.set()
+    if not over.wait(grace):
+        os._exit(request.exit_code)
 
 
 @contextmanager

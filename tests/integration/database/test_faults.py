@@ -7,6 +7,7 @@ import random
 import threading
 import tracemalloc
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -260,11 +261,12 @@ def test_memory_stays_flat(sqlite: Ground) -> None:
     consumer = Consumer(queue, sqlite.awarding(), NoTaskWorkers(), Pace(100, 0))
     tracemalloc.start()
     try:
-        grown = [take_in(consumer, queue, batch) for batch in range(3)]
+        grown = [take_in(consumer, queue, batch) for batch in range(5)]
     finally:
         tracemalloc.stop()
 
-    assert grown[2] - grown[1] < 100_000
+    # What leaks, leaks each time; a cache may be filled for the first time in any of them.
+    assert min(later - earlier for earlier, later in pairwise(grown[1:])) < 100_000
 
 
 def take_in(consumer: Consumer, queue: MemoryQueue, part: int) -> int:

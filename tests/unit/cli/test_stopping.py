@@ -50,7 +50,7 @@ def test_a_signal_only_asks_a_block_that_finishes_first(number: signal.Signals, 
     with stopping(LONG) as stop:
         before = stop.is_set(), stop.exit_code
         os.kill(os.getpid(), number)
-        after = stop.is_set(), stop.exit_code
+        after = stop.wait(60), stop.exit_code
 
     assert before == (False, 0)
     assert after == (True, code)
@@ -72,6 +72,16 @@ def test_signals_are_handled_as_before_once_the_block_has_ended() -> None:
 
     assert within != before
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_signal_may_come_while_the_request_is_being_waited_for() -> None:
+    """What waits holds a lock for a moment, in the very thread that signals interrupt."""
+    with stopping(LONG) as stop:
+        with stop._cond:  # type: ignore[attr-defined]  # the lock that Event.wait takes
+            os.kill(os.getpid(), signal.SIGTERM)
+        asked = stop.wait(60)
+
+    assert (asked, stop.exit_code) == (True, 143)
 
 
 def test_a_block_that_does_not_finish_is_cut_short() -> None:

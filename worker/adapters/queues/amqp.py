@@ -58,11 +58,13 @@ class AmqpQueue:
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Say that these are done for good; if the connection that they came by is gone, they come again."""
         tags = [handle[1] for handle in map(_numbers_of, messages) if handle[0] == self._number]
-        with self._lock, self._letting_go_on_failure():
+        with self._lock:
+            if tags and self._inbox is not None:
+                with self._letting_go_on_failure():
+                    self._inbox.acknowledge(tags)
+            # Nor does the connection that there is now let go of anything: what came by it is well.
             if len(tags) != len(messages) or (messages and self._inbox is None):
                 raise QueueUnavailable("the connection that these messages came by was lost: they come again")
-            if self._inbox is not None:
-                self._inbox.acknowledge(tags)
 
     def publish(self, bodies: Sequence[bytes]) -> int:
         """Publish events and return how many: all of them, each confirmed by the broker.
