@@ -156,7 +156,8 @@ class Consumer:
         ends = self._monotonic() + _LONGEST_READ
         while not (self._is_full(filled) or stop.is_set() or commit.done()) and self._monotonic() < ends:
             wait([commit], self._pause)
-            self._read_on(filled)
+            if not self._read_on(filled):
+                return
 
     def _fill_on(self, filled: _Filled, stop: threading.Event) -> None:
         """Read more until what is in hand is worth a commit: the longest wait is for a trickle."""
@@ -184,9 +185,10 @@ class Consumer:
         """
         try:
             self._read_into(filled, 0)
-        except QueueUnavailable:
+        except QueueUnavailable as error:
             if not filled.messages:
                 raise
+            log.warning("queue.gone", messages=len(filled.messages), reason=str(error))
             return False
         return True
 

@@ -80,13 +80,14 @@ def stopping(grace: float) -> Iterator[StopRequest]:
     request, over = StopRequest(), threading.Event()
     asked: SimpleQueue[int] = SimpleQueue()
     watch = threading.Thread(target=_watch, args=(asked, request, over, grace), name="stopping", daemon=True)
-    watch.start()
-    with _handled_by(asked.put):
-        try:
+    try:
+        with _handled_by(asked.put):
+            watch.start()
             yield request
-        finally:
-            over.set()
-            asked.put(_NOBODY)
+    finally:
+        over.set()
+        asked.put(_NOBODY)  # only now: behind it nobody would hear of a signal any more
+        if watch.ident is not None:
             watch.join()
 
 
@@ -100,7 +101,8 @@ def _watch(asked: SimpleQueue[int], request: StopRequest, over: threading.Event,
         return
     request.exit_code = 128 + number
     request.set()
-    if not over.wait(grace):
+    over.wait(grace)
+    if not over.is_set():
         os._exit(request.exit_code)
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,22 @@ def test_a_signal_may_come_while_the_request_is_being_waited_for() -> None:
         asked = stop.wait(60)
 
     assert (asked, stop.exit_code) == (True, 143)
+
+
+def test_a_signal_is_heard_until_the_handlers_are_those_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    put, calls = signal.signal, []
+
+    def noticed(number: int, handler: Any) -> Any:
+        calls.append(number)
+        if len(calls) == 3:  # two are put in place, and taken away after the block
+            os.kill(os.getpid(), signal.SIGTERM)
+        return put(number, handler)
+
+    monkeypatch.setattr(signal, "signal", noticed)
+    with stopping(LONG) as stop:
+        pass
+
+    assert (stop.is_set(), stop.exit_code) == (True, 143)
 
 
 def test_a_block_that_does_not_finish_is_cut_short() -> None:
