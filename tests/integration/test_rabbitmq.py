@@ -357,16 +357,22 @@ def test_a_busy_consumer_stays_connected(open_consumer: Open) -> None:
     wait_until(lambda: consumer.backlog() == 0)
 
 
+def of_a_lost_connection(consumer: AmqpQueue, channel: amqp.Channel, name: str) -> list[Message]:
+    """Return what the consumer holds of a queue that was deleted, and its connection lost with it."""
+    consumer.publish([b"lost with the queue"])
+    held = take(consumer, 1)
+    channel.queue_delete(name)
+    with pytest.raises(QueueUnavailable):
+        consumer.read(1, wait=20)
+    return held
+
+
 def test_a_queue_that_is_deleted_under_a_consumer_is_made_again(
     open_consumer: Open, name: str, channel: amqp.Channel
 ) -> None:
     consumer = open_consumer()
-    consumer.publish([b"lost with the queue"])
-    held = take(consumer, 1)
+    held = of_a_lost_connection(consumer, channel, name)
 
-    channel.queue_delete(name)
-    with pytest.raises(QueueUnavailable):
-        consumer.read(1, wait=20)
     with pytest.raises(QueueUnavailable, match="they come again"):
         consumer.acknowledge(held)
     consumer.publish([b"new"])
@@ -378,11 +384,7 @@ def test_messages_of_a_lost_connection_take_nothing_from_the_one_that_there_is_n
     open_consumer: Open, name: str, channel: amqp.Channel
 ) -> None:
     consumer = open_consumer()
-    consumer.publish([b"lost with the queue"])
-    of_the_lost_one = take(consumer, 1)
-    channel.queue_delete(name)
-    with pytest.raises(QueueUnavailable):
-        consumer.read(1, wait=20)
+    of_the_lost_one = of_a_lost_connection(consumer, channel, name)
     consumer.publish([b"new"])
     held = take(consumer, 1)
 

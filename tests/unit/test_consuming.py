@@ -122,15 +122,21 @@ def test_what_comes_while_a_batch_is_committed_goes_into_the_next_one() -> None:
     assert awarding.begun == [numbered(1, 5), numbered(6, 8)]
 
 
-def test_what_is_worth_a_commit_does_not_wait_for_more() -> None:
-    queue, awarding, stop = MemoryQueue(), Slow(), threading.Event()
-    queue.publish(numbered(1, 100))
-
-    thread = start(queue, awarding, stop, Pace(500, 3600))
+def commit_one(queue: MemoryQueue, awarding: Slow, pace: Pace) -> None:
+    """Run a consumer until it has begun a commit by itself, and let that one be done."""
+    stop = threading.Event()
+    thread = start(queue, awarding, stop, pace)
     wait_until(lambda: bool(awarding.begun), 60, "a commit")
     stop.set()
     awarding.leave.release()
     thread.join(60)
+
+
+def test_what_is_worth_a_commit_does_not_wait_for_more() -> None:
+    queue, awarding = MemoryQueue(), Slow()
+    queue.publish(numbered(1, 100))
+
+    commit_one(queue, awarding, Pace(500, 3600))
 
     assert awarding.begun == [numbered(1, 100)]
 
@@ -152,14 +158,10 @@ def test_a_stop_does_not_wait_until_a_batch_is_full() -> None:
 
 
 def test_a_trickle_goes_once_it_has_waited() -> None:
-    queue, awarding, stop = MemoryQueue(), Slow(), threading.Event()
+    queue, awarding = MemoryQueue(), Slow()
     queue.publish([b"1"])
 
-    thread = start(queue, awarding, stop, Pace(500, 0.05))
-    wait_until(lambda: bool(awarding.begun), 60, "a commit")
-    stop.set()
-    awarding.leave.release()
-    thread.join(60)
+    commit_one(queue, awarding, Pace(500, 0.05))
 
     assert awarding.begun == [[b"1"]]
 
@@ -178,14 +180,10 @@ class Breaking(MemoryQueue):
 
 def test_what_is_in_hand_goes_before_what_comes_after_the_queue_was_away() -> None:
     """It would come again, later: a removal could go before what it removes."""
-    queue, awarding, stop = Breaking(), Slow(), threading.Event()
+    queue, awarding = Breaking(), Slow()
     queue.publish(numbered(1, 50))
 
-    thread = start(queue, awarding, stop, Pace(500, 3600))
-    wait_until(lambda: bool(awarding.begun), 60, "a commit")
-    stop.set()
-    awarding.leave.release()
-    thread.join(60)
+    commit_one(queue, awarding, Pace(500, 3600))
 
     assert awarding.begun == [numbered(1, 50)]
     assert queue.backlog() == 0
