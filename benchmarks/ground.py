@@ -30,9 +30,11 @@ from worker.rules.definitions import read_definitions
 POSTGRES = {
     "shared_buffers": "1GB",
     "max_wal_size": "4GB",
+    "min_wal_size": "1GB",
     "checkpoint_timeout": "15min",
     "track_commit_timestamp": "on",
 }
+_WAL_WRITTEN = 800  # MB
 SHOWN = (*POSTGRES, "synchronous_commit", "fsync", "full_page_writes", "server_version")
 _PACKAGES = ("celery", "hiredis", "psycopg", "pydantic", "redis", "sqlalchemy")
 
@@ -96,7 +98,20 @@ def ground() -> Iterator[Ground]:
         server = stack.enter_context(start_postgres(folder / "postgres", settings=POSTGRES))
         valkey = stack.enter_context(start_valkey(folder / "valkey", persistent=True))
         pids = {"postgres": server.pid, "valkey": valkey.pid}
+        _write_wal(server.url)
         yield Ground(Postgres(server.url), valkey.url, folder, stack.enter_context(ExitStack()), pids)
+
+
+def _write_wal(database_url: str) -> None:
+    """Let the server write as much of its log as it keeps files for.
+
+    From then on it writes over old files, as one that has run for a day does. A new one fills each file with
+    zeros first, while a transaction waits.
+    """
+    with psycopg.connect(plain(database_url), autocommit=True) as connection:
+        for _ in range(_WAL_WRITTEN):
+            connection.execute("SELECT pg_logical_emit_message(false, 'benchmarks', repeat('0', 1 << 20))")
+        connection.execute("CHECKPOINT")
 
 
 def prepare(database_url: str, definitions: dict[str, Any]) -> None:

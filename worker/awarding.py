@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Self
 
 import structlog
@@ -15,7 +14,7 @@ from worker.errors import DatabaseUnavailable, InvalidEvent, Unstorable
 from worker.events import FURTHEST_AHEAD, Event, LearningPathCompleted, UnknownEvent, parse_event
 from worker.forgotten import Forgotten, Recognised
 from worker.known import Known
-from worker.news import ActivityNews, News, news_of
+from worker.news import News, news_of
 from worker.ports import Batch, BatchStore, Chance, Clock, Moved, RulesState
 from worker.reading import read_plain
 from worker.rules.criteria import SocialConnection
@@ -52,12 +51,15 @@ class Ingested:
 
 @dataclass(slots=True)
 class ReadBatch:
-    """A batch as it was read at the door: events with what they tell, and what is no event."""
+    """A batch as it was read at the door: events with what they tell, and what is no event.
+
+    `draft` is all that they tell and what that comes to, once it was worked out.
+    """
 
     events: list[tuple[bytes, Sequence[News]]] = field(default_factory=list)
     broken: list[tuple[bytes, str]] = field(default_factory=list)
     unknown: dict[str, int] = field(default_factory=dict)
-    _draft: tuple[Sequence[News], Draft] | None = field(default=None, init=False, repr=False, compare=False)
+    draft: tuple[Sequence[News], Draft] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __iadd__(self, other: ReadBatch) -> Self:
         """Add what was read after it."""
@@ -65,20 +67,13 @@ class ReadBatch:
         self.broken += other.broken
         for name, times in other.unknown.items():
             self.unknown[name] = self.unknown.get(name, 0) + times
-        self._draft = None
+        self.draft = None
         return self
 
     def tell_refused(self) -> None:
         """Log what is no event: one line a batch, since a flood of junk must not become one of lines."""
         if self.broken:  # dead letters say the rest
             log.warning("event.refused", events=len(self.broken), reason=self.broken[0][1])
-
-    def draft(self) -> tuple[Sequence[News], Draft]:
-        """Return all that it tells, and what that comes to; worked out once."""
-        if self._draft is None:
-            told = [each for _, news in self.events for each in news]
-            self._draft = told, drafted(told)
-        return self._draft
 
     def halves(self) -> tuple[ReadBatch, ReadBatch]:
         """Return it as two."""
@@ -127,6 +122,13 @@ class Awarding:
                 read.events.append((body, news_of(event)))
         return read
 
+    def draft(self, read: ReadBatch) -> tuple[Sequence[News], Draft]:
+        """Return all that a batch tells, and what that comes to; worked out once, before its transaction."""
+        if read.draft is None:
+            told = [each for _, news in read.events for each in news]
+            read.draft = told, drafted(told, self._store)
+        return read.draft
+
     def commit(self, read: ReadBatch) -> Ingested:
         """Take a batch in, in one transaction; when this returns, it is committed.
 
@@ -146,11 +148,11 @@ class Awarding:
             return self._commit(ReadBatch([], [*read.broken, *refused], read.unknown))
 
     def _commit(self, read: ReadBatch) -> Ingested:
-        told, drafted_whole = read.draft()
+        told, drafted_whole = self.draft(read)
         done = Ingested(len(read.events), 0, len(read.broken), dict(read.unknown))
         while (news := self._forgotten.without(told)) or read.broken:
             intake = _Intake(self._known)
-            draft = drafted_whole if news is told else drafted(news)
+            draft = drafted_whole if news is told else drafted(news, self._store)
             try:
                 with self._store.batch() as batch:
                     done.awards = self._take_in(batch, draft, intake) if news else 0
@@ -220,7 +222,7 @@ class _Part:
 
     def take_in(self, part: Part) -> int:
         self._take_users(part.users)
-        self._take_activities(part.activities)
+        self._take_activities(part)
         return self._decide()
 
     def _take_users(self, news: Sequence[UserNews]) -> None:
@@ -249,14 +251,14 @@ class _Part:
                 age = (self._state.swept_to - now.registered_at).total_seconds()
                 self._add(user_id, self._rulebook.ages(age))
 
-    def _take_activities(self, news: Sequence[ActivityNews]) -> None:
-        if not news:
+    def _take_activities(self, part: Part) -> None:
+        if not part.activities:
             return
-        moved = self._batch.merge(news, self._rulebook.marks)
-        about = self._rulebook.about
-        for each in news:
-            if rules := about(each[1], each[2]):
-                self._add(each[0], rules)
+        moved = self._batch.merge(part.written, self._rulebook.marks)
+        by_object = self._rulebook.by_object
+        for each in part.activities:
+            if rules := by_object.get(each[1:3]):  # its kind and object
+                self._add(each.user_id, rules)
         for count in moved:
             self._find_counted_chances(count)
 
@@ -272,10 +274,9 @@ class _Part:
             if self._intake.known.is_awarded(moved.user_id, rule.badge_id):
                 continue
             pair = moved.user_id, rule.badge_id
-            if isinstance(rule.criterion, SocialConnection) and rule.criterion.period is not None:
+            if isinstance(rule.criterion, SocialConnection) and rule.window is not None:
                 # A window that holds since now has what moved in it; one that held before was awarded then.
-                span = timedelta(seconds=rule.criterion.period)
-                low, high = moved.since - span, moved.until + span
+                low, high = moved.since - rule.window, moved.until + rule.window
                 # Whoever may earn again is looked at whole: what held all along counts then, too.
                 self._chances.setdefault(pair, Chance(*pair, rule.criterion.threshold, low, high))
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class AwardState(StrEnum):
@@ -24,8 +25,7 @@ OPERATOR = "operator"  # who did it, in an award's history, where nobody signed 
 MOST_PER_CALL = 50  # awards of one badge in one call (facts/badgr-api.md section 13)
 
 
-@dataclass(frozen=True, slots=True)
-class NewAward:
+class NewAward(NamedTuple):
     """A decision that `user_id` has `badge_id`.
 
     `earned_at` is the instant that made the criterion hold; `because` are the activities that counted,

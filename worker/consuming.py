@@ -148,7 +148,7 @@ class Consumer:
         else:
             self._fill_during(under_way.commit, filled, stop)
         if self._is_worth_a_commit(filled):
-            filled.read.draft()
+            self._awarding.draft(filled.read)
         return filled
 
     def _fill_during(self, commit: Future[Ingested], filled: _Filled, stop: threading.Event) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from worker.activities import Kind
 from worker.awards import NewAward
 from worker.ports import Decisions, StoredBadge
-from worker.rules.criteria import LpComplete, LpEnroll, LpPassed, Reason, RegisteredFor, leaves
+from worker.rules.criteria import Reason
 from worker.rules.definitions import Badge
 from worker.rules.evaluation import Earned, evaluate
 from worker.rules.facts import Facts
@@ -87,14 +87,10 @@ def _wanted(candidates: Candidates) -> tuple[set[tuple[str, Kind]], set[tuple[st
     whole: set[tuple[str, Kind]] = set()
     single: set[tuple[str, Kind, str]] = set()
     for user_id, rule in candidates:
-        for leaf in leaves(rule.criterion):
-            match leaf:
-                case LpEnroll() | LpComplete() | LpPassed() as path:
-                    single.add((user_id, path.kind, path.learning_path_id))
-                case RegisteredFor():
-                    continue
-                case counted:
-                    whole.add((user_id, counted.kind))
+        for kind in rule.kinds:
+            whole.add((user_id, kind))
+        for kind, object_id in rule.objects:
+            single.add((user_id, kind, object_id))
     return whole, single
 
 
@@ -106,36 +102,22 @@ def facts_of(
     found = store.counted(whole, single)
     user_ids = {user_id for user_id, _ in candidates}
     blocks = store.blocks(user_ids)
-    return {
-        user_id: Facts(
-            clock=clock,
-            counted=found.get(user_id, {}),
-            registered_at=users[user_id].registered_at,
-            may_earn=users[user_id].may_earn,
-            blocks=blocks.get(user_id, ()),
-        )
-        for user_id in user_ids
-    }
+    facts = {}
+    for user_id in user_ids:
+        user = users[user_id]
+        counted, blocked = found.get(user_id, {}), blocks.get(user_id, ())
+        facts[user_id] = Facts(clock, counted, user.registered_at, user.may_earn, blocked)
+    return facts
 
 
 def _award(user: User, rule: Rule, earned: Earned, *, backfilled: bool) -> NewAward:
+    waits = rule.issuer is not None and not user.may_receive(with_names=rule.needs_names)
+    because = [_because(reason) for reason in earned.because]
     return NewAward(
-        user_id=user.user_id,
-        badge_id=rule.badge_id,
-        definition_version=rule.version,
-        issuer=rule.issuer,
-        earned_at=earned.at,
-        because=[_because(reason) for reason in earned.because],
-        backfilled=backfilled,
-        waits=rule.issuer is not None and not user.may_receive(with_names=rule.needs_names),
+        user.user_id, rule.badge_id, rule.version, rule.issuer, earned.at, because, backfilled, waits
     )
 
 
 def _because(reason: Reason) -> dict[str, str]:
-    fact = reason.fact
-    return {
-        "kind": reason.kind.value,
-        "object": fact.object_id,
-        "source": fact.source,
-        "event": fact.event_id,
-    }
+    kind, (object_id, _, source, event_id) = reason
+    return {"kind": kind, "object": object_id, "source": source, "event": event_id}

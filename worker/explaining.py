@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -133,7 +133,7 @@ def _explain(
     ]
     clock, now = records.state().swept_to, records.now()
     facts = facts_of(records, [(user_id, rule) for rule in rules], {user_id: user}, clock)[user_id]
-    by_now = replace(facts, clock=max(now, clock))
+    by_now = facts._replace(clock=max(now, clock))
     awards, unfinished = records.awards(user_id), records.under_evaluation()
     return [
         Explanation(

@@ -238,6 +238,9 @@ class Moved(NamedTuple):
     until: datetime | None
 
 
+Written = Any  # news of activities as a store writes them down: its own business
+
+
 class Chance(NamedTuple):
     """A badge that a user may have earned now.
 
@@ -272,8 +275,8 @@ class Batch(Decisions, Protocol):
     def users(self, user_ids: Collection[str]) -> dict[str, User]:
         """Return these users, which are locked already."""
 
-    def merge(self, news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]) -> Sequence[Moved]:
-        """Merge news of activities (each key once, sorted) and move the counts.
+    def merge(self, written: Written, marks: Mapping[Kind, Marks]) -> Sequence[Moved]:
+        """Merge news of activities, as `BatchStore.written` returned them, and move the counts.
 
         Returns the counts that passed a mark and so may decide something; others may be among them.
         """
@@ -299,6 +302,12 @@ class Batch(Decisions, Protocol):
 
 class BatchStore(Protocol):
     """Where batches are kept."""
+
+    def written(self, news: Sequence[ActivityNews]) -> Written:
+        """Write news of activities (each key once, sorted) down as `Batch.merge` takes them.
+
+        It needs no transaction: others need not wait for that.
+        """
 
     def batch(self) -> AbstractContextManager[Batch]:
         """Open one transaction: committed at the end, undone by an exception.

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
 
 from worker.activities import Kind
-from worker.events import LONGEST_ID, RFC_3339, instant
+from worker.events import EARLIEST, LONGEST_ID, RFC_3339, instant
 from worker.news import ActivityNews
 
 # The parser of the models gives up on nesting sooner than this one; nothing so short goes that deep.
 _LONGEST = 512  # bytes
 _is_rfc_3339 = re.compile(RFC_3339, re.ASCII).fullmatch
+_from_iso = datetime.fromisoformat
+# As the class makes them of a tuple, and as the enumeration has them, each costs several times as much.
+_news: Callable[[tuple[Any, ...]], ActivityNews] = partial(tuple.__new__, ActivityNews)
+_ENROLLED, _COMPLETED, _PASSED, _POST, _CONNECTED = Kind
 
 Read = Sequence[ActivityNews]
 _NOT_PLAIN: Read = ()
@@ -39,7 +44,10 @@ def read_plain(body: bytes, latest: datetime) -> Read:
         event_id, source, text = event["id"], event["source"], event["time"]
         if event["specversion"] != "1.0" or not _is_rfc_3339(text):
             return _NOT_PLAIN
-        if not (_is_name(event_id) and _is_name(source)) or (at := instant(text)) > latest:
+        at = _from_iso(text)
+        if at.tzinfo is not UTC:
+            at = instant(text)
+        if not (EARLIEST <= at <= latest and _is_name(event_id) and _is_name(source)):
             return _NOT_PLAIN
         return read(event["data"], at, source, event_id)
     except (ValueError, LookupError, TypeError):
@@ -56,12 +64,12 @@ def _is_id(value: object) -> bool:
 
 def _began(user_id: str, kind: Kind, object_id: str, at: datetime, source: str, event_id: str) -> Read:
     if _is_id(user_id) and _is_id(object_id):
-        return (ActivityNews(user_id, kind, object_id, at, at, None, source, event_id),)
+        return (_news((user_id, kind, object_id, at, at, None, source, event_id)),)
     return _NOT_PLAIN
 
 
 def _enrolled(data: dict[str, Any], at: datetime, source: str, event_id: str) -> Read:
-    return _began(data["user_id"], Kind.ENROLLED, data["learning_path_id"], at, source, event_id)
+    return _began(data["user_id"], _ENROLLED, data["learning_path_id"], at, source, event_id)
 
 
 def _completed(data: dict[str, Any], at: datetime, source: str, event_id: str) -> Read:
@@ -69,17 +77,17 @@ def _completed(data: dict[str, Any], at: datetime, source: str, event_id: str) -
     if not isinstance(passed, bool) or "score" in data or "required_score" in data:
         return _NOT_PLAIN
     user_id, path = data["user_id"], data["learning_path_id"]
-    completed = _began(user_id, Kind.COMPLETED, path, at, source, event_id)
+    completed = _began(user_id, _COMPLETED, path, at, source, event_id)
     if not (completed and passed):
         return completed
-    return *completed, ActivityNews(user_id, Kind.PASSED, path, at, at, None, source, event_id)
+    return *completed, _news((user_id, _PASSED, path, at, at, None, source, event_id))
 
 
 def _posted(data: dict[str, Any], at: datetime, source: str, event_id: str) -> Read:
     parent = data.get("parent_post_id") if isinstance(data, dict) else None
     if parent is not None and not _is_id(parent):
         return _NOT_PLAIN
-    return _began(data["user_id"], Kind.POST, data["post_id"], at, source, event_id)
+    return _began(data["user_id"], _POST, data["post_id"], at, source, event_id)
 
 
 def _connected(data: dict[str, Any], at: datetime, source: str, event_id: str) -> Read:
@@ -90,8 +98,8 @@ def _connected(data: dict[str, Any], at: datetime, source: str, event_id: str) -
     if not (_is_id(one) and _is_id(other)) or one == other:
         return _NOT_PLAIN
     return (
-        ActivityNews(one, Kind.CONNECTED, other, at, at, None, source, event_id),
-        ActivityNews(other, Kind.CONNECTED, one, at, at, None, source, event_id),
+        _news((one, _CONNECTED, other, at, at, None, source, event_id)),
+        _news((other, _CONNECTED, one, at, at, None, source, event_id)),
     )
 
 

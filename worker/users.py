@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 ANONYMOUS = "ANONYMOUS"
 FIELDS = ("email", "first_name", "last_name", "uuid", "scope")
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """A profile field's value and the time of the event that told it."""
 
     value: str

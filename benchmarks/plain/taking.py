@@ -78,7 +78,7 @@ class Taking:
         changed = cursor.fetchone()
         if changed is None:
             return
-        earned = list(self._rulebook.about(kind, object_id))
+        earned = list(self._rulebook.by_object.get((kind, object_id), ()))
         if changed[0]:
             cursor.execute(_COUNT, [user_id, kind.value])
             (count,) = cursor.fetchone() or (0,)

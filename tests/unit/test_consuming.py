@@ -16,7 +16,9 @@ from worker import consuming, measuring
 from worker.adapters.queues.memory import MemoryQueue
 from worker.awarding import Awarding, Ingested, ReadBatch
 from worker.consuming import Consumer, Pace
+from worker.drafting import Draft
 from worker.errors import DatabaseUnavailable, QueueUnavailable
+from worker.news import News
 from worker.ports import Message
 
 ONE_BY_ONE = Pace(1, 0)
@@ -37,6 +39,10 @@ class Slow(Awarding):
             self.second_read.set()
         self.seen += bodies
         return ReadBatch([(body, []) for body in bodies])
+
+    def draft(self, read: ReadBatch) -> tuple[Sequence[News], Draft]:
+        del read
+        return [], Draft([], frozenset(), [])
 
     def commit(self, read: ReadBatch) -> Ingested:
         self.begun.append([body for body, _ in read.events])

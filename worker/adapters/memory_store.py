@@ -14,7 +14,7 @@ from datetime import datetime
 from worker.activities import Kind
 from worker.awards import NewAward
 from worker.news import ActivityNews
-from worker.ports import Chance, Moved, RulesState, StoredBadge
+from worker.ports import Chance, Moved, RulesState, StoredBadge, Written
 from worker.rules.facts import Counted
 from worker.rules.rulebook import Marks
 from worker.users import Block, User, UserNews
@@ -86,10 +86,15 @@ class MemoryStore:
         """Return every block and unblock of these users."""
         return {user_id: list(self._blocks[user_id]) for user_id in user_ids if user_id in self._blocks}
 
-    def merge(self, news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]) -> list[Moved]:
+    def written(self, news: Sequence[ActivityNews]) -> Written:
+        """Return these news as they are."""
+        return news
+
+    def merge(self, written: Written, marks: Mapping[Kind, Marks]) -> list[Moved]:
         """Merge news of activities, and return the counts that may decide something."""
         moved: dict[_Slot, _Move] = {}
         activities = self._activities
+        news: Sequence[ActivityNews] = written
         for each in news:
             key = each[:3]
             known = activities.get(key)

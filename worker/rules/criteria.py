@@ -30,16 +30,14 @@ class Reason(NamedTuple):
     fact: Counted
 
 
-@dataclass(frozen=True, slots=True)
-class Holds:
+class Holds(NamedTuple):
     """The criterion holds since `at`, because of these activities (none where only time decides)."""
 
     at: datetime
     because: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NotYet:
+class NotYet(NamedTuple):
     """The criterion does not hold: `present` of `wanted`.
 
     Those are objects, seconds for an account's age, or criteria for `all_of` (and one for `any_of`).
@@ -229,12 +227,17 @@ def _nth(kind: Kind, facts: Sequence[Counted], threshold: int) -> Judgement:
 
 
 def _within(kind: Kind, facts: Sequence[Counted], threshold: int, period: timedelta) -> Judgement:
-    most = 0
-    start = 0
+    pairs = zip(facts, facts[threshold - 1 :], strict=False)  # what a window would begin and end with
+    for start, (first, last) in enumerate(pairs):
+        if last.counted_at - first.counted_at <= period:
+            return Holds(last.counted_at, _reasons(kind, facts[start : start + threshold]))
+    return NotYet(wanted=threshold, present=_most_within(facts, period))
+
+
+def _most_within(facts: Sequence[Counted], period: timedelta) -> int:
+    most, start = 0, 0
     for end, fact in enumerate(facts):
         while fact.counted_at - facts[start].counted_at > period:
             start += 1
         most = max(most, end - start + 1)
-        if most >= threshold:
-            return Holds(fact.counted_at, _reasons(kind, facts[start : end + 1]))
-    return NotYet(wanted=threshold, present=most)
+    return most

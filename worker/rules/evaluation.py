@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
+from typing import NamedTuple
 
 from worker.rules.criteria import Criterion, Holds, NotYet, Reason
 from worker.rules.facts import Facts
@@ -20,16 +20,14 @@ class Bar(StrEnum):
     BLOCKED = "blocked"  # evaluated at once when unblocked (Q-26)
 
 
-@dataclass(frozen=True, slots=True)
-class Earned:
+class Earned(NamedTuple):
     """The user earns the badge: since `at`, because of these activities."""
 
     at: datetime
     because: tuple[Reason, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NotEarned:
+class NotEarned(NamedTuple):
     """The user does not earn the badge: the criterion does not hold, or something bars the user."""
 
     judgement: Holds | NotYet
@@ -51,13 +49,15 @@ def evaluate(criterion: Criterion, facts: Facts) -> Verdict:
         return NotEarned(judgement, Bar.BLOCKED)
     if isinstance(judgement, NotYet):
         return NotEarned(judgement)
-    return Earned(_outside_blocks(judgement.at, facts.blocks), judgement.because)
+    at, because = judgement
+    return Earned(_outside_blocks(at, facts.blocks) if facts.blocks else at, because)
 
 
 def is_blocked(blocks: Sequence[Block]) -> bool:
     """Return whether the latest block or unblock blocks; a tie blocks (design.md section 1)."""
-    states = _states(blocks)
-    return states[-1].blocked if states else False
+    if not blocks:  # nearly always
+        return False
+    return _states(blocks)[-1].blocked
 
 
 def _outside_blocks(at: datetime, blocks: Sequence[Block]) -> datetime:
@@ -75,8 +75,6 @@ def _outside_blocks(at: datetime, blocks: Sequence[Block]) -> datetime:
 
 def _states(blocks: Sequence[Block]) -> list[Block]:
     """Return one state an instant, in order; several at one instant block if any of them does."""
-    if not blocks:  # nearly always
-        return []
     in_order = sorted(blocks, key=lambda block: block.at)
     return [
         Block(at, any(block.blocked for block in same)) for at, same in groupby(in_order, key=lambda b: b.at)

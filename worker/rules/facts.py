@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from worker.activities import Kind
@@ -20,8 +20,7 @@ class Counted(NamedTuple):
     event_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known of one user when a decision is made.
 
     `counted` holds the live activities of the kinds that were asked for, in the order of `counted_at` and
@@ -29,7 +28,7 @@ class Facts:
     """
 
     clock: datetime
-    counted: Mapping[Kind, Sequence[Counted]] = field(default_factory=dict)
+    counted: Mapping[Kind, Sequence[Counted]] = MappingProxyType({})
     registered_at: datetime | None = None
     may_earn: bool = True
     blocks: Sequence[Block] = ()
@@ -40,4 +39,7 @@ class Facts:
 
     def about(self, kind: Kind, object_id: str) -> Counted | None:
         """Return the live activity of `kind` about this object."""
-        return next((fact for fact in self.of(kind) if fact.object_id == object_id), None)
+        for fact in self.of(kind):
+            if fact.object_id == object_id:
+                return fact
+        return None

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from worker.activities import Kind
 from worker.rules.criteria import (
@@ -21,6 +22,7 @@ from worker.rules.criteria import (
     LpPassed,
     RegisteredFor,
     SocialConnection,
+    SocialEngagement,
     leaves,
 )
 
@@ -30,6 +32,10 @@ class Rule:
     """One badge as rules see it. `version` is that of its definition; `issuer` is None for our own badges.
 
     `needs_names` says that its issuer wants a person's names beside the address.
+
+    What follows from the criterion, and is asked for every candidate: `kinds` are those of which it looks at
+    all activities of a user, `objects` the single ones that it looks at; `window` is the length of one window
+    that alone decides.
     """
 
     badge_id: str
@@ -37,6 +43,24 @@ class Rule:
     criterion: Criterion = field(hash=False)  # hashed often, and long: id and version are enough
     issuer: str | None = None
     needs_names: bool = False
+    kinds: tuple[Kind, ...] = field(init=False, repr=False, compare=False)
+    objects: tuple[tuple[Kind, str], ...] = field(init=False, repr=False, compare=False)
+    window: timedelta | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what follows from the criterion."""
+        parts = list(leaves(self.criterion))
+        counted = [part.kind for part in parts if isinstance(part, SocialConnection | SocialEngagement)]
+        paths = [part for part in parts if isinstance(part, LpEnroll | LpComplete | LpPassed)]
+        object.__setattr__(self, "kinds", tuple(dict.fromkeys(counted)))
+        object.__setattr__(self, "objects", tuple((path.kind, path.learning_path_id) for path in paths))
+        object.__setattr__(self, "window", _window(self.criterion))
+
+
+def _window(criterion: Criterion) -> timedelta | None:
+    if isinstance(criterion, SocialConnection) and criterion.period is not None:
+        return timedelta(seconds=criterion.period)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +82,10 @@ class Marks:
 
 
 class Rulebook:
-    """The published badges at one version of the rules, indexed. Immutable."""
+    """The published badges at one version of the rules, indexed. Immutable.
+
+    `by_object` has the rules that one activity of a kind about an object decides.
+    """
 
     def __init__(self, version: int, rules: Iterable[Rule]) -> None:
         self.version = version
@@ -67,7 +94,7 @@ class Rulebook:
         for rule in self.rules.values():
             for leaf in dict.fromkeys(leaves(rule.criterion)):
                 index.add(leaf, rule)
-        self._by_object = index.by_object
+        self.by_object: Mapping[tuple[Kind, str], Sequence[Rule]] = dict(index.by_object)
         self._by_count = {kind: _Thresholds(rules) for kind, rules in index.by_count.items()}
         self._windowed = {kind: _Thresholds(rules) for kind, rules in index.windowed.items()}
         self._ages = _Thresholds(index.ages)
@@ -79,10 +106,6 @@ class Rulebook:
             by_count.distinct if by_count else (),
             windowed.distinct[0] if windowed else None,
         )
-
-    def about(self, kind: Kind, object_id: str) -> Sequence[Rule]:
-        """Return the rules that one activity about this object decides."""
-        return self._by_object.get((kind, object_id), ())
 
     def crossed(self, kind: Kind, old: int, new: int) -> Sequence[Rule]:
         """Return the rules whose threshold lies in (old, new]."""

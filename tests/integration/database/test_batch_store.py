@@ -20,9 +20,11 @@ from worker.simulating import stored_badges
 from worker.users import Block, Told, User, UserNews
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.support.ground import Ground
+
+    Merge = Callable[[Sequence[ActivityNews]], Sequence[Moved]]
 
 RULES = read(definitions({"posts": badge({"social_engagement": {"threshold": 2}})}))
 MARKS = {Kind.POST: Marks(thresholds=(2, 4)), Kind.CONNECTED: Marks(enough=2)}
@@ -45,6 +47,11 @@ def batch(store: BatchStore) -> Iterator[Batch]:
         opened.begin(["ada", "bob"])
         opened.lock(["ada", "bob"])
         yield opened
+
+
+@pytest.fixture
+def merge(store: BatchStore, batch: Batch) -> Merge:
+    return lambda news: batch.merge(store.written(news), MARKS)
 
 
 def news(user_id: str, kind: Kind, object_id: str, *told: Activity) -> ActivityNews:
@@ -98,52 +105,52 @@ def test_blocks_are_kept_each_once(batch: Batch) -> None:
     assert not batch.blocks(["bob"])
 
 
-def test_a_count_that_passed_a_mark_is_told_with_what_moved(batch: Batch) -> None:
-    batch.merge(posts("p1"), MARKS)
+def test_a_count_that_passed_a_mark_is_told_with_what_moved(merge: Merge) -> None:
+    merge(posts("p1"))
 
-    moved = batch.merge([*posts("p2", seconds=7), *posts("p3", seconds=9)], MARKS)
+    moved = merge([*posts("p2", seconds=7), *posts("p3", seconds=9)])
 
     assert list(moved) == [Moved("ada", Kind.POST, 1, 3, at(7), at(9))]
 
 
-def test_a_window_is_told_of_when_there_is_enough_and_something_was_added(batch: Batch) -> None:
+def test_a_window_is_told_of_when_there_is_enough_and_something_was_added(merge: Merge) -> None:
     first = news("ada", Kind.CONNECTED, "bob", began(at(5), "lms", "e1"))
     second = news("ada", Kind.CONNECTED, "eve", began(at(6), "lms", "e2"))
     third = news("ada", Kind.CONNECTED, "zoe", began(at(7), "lms", "e3"))
 
-    batch.merge([first], MARKS)
-    enough = batch.merge([second], MARKS)
-    more = batch.merge([third], MARKS)
+    merge([first])
+    enough = merge([second])
+    more = merge([third])
 
     assert list(enough) == [Moved("ada", Kind.CONNECTED, 1, 2, at(6), at(6))]
     assert list(more) == [Moved("ada", Kind.CONNECTED, 2, 3, at(7), at(7))]
 
 
-def test_a_connection_that_counts_from_another_time_on_is_told_of(batch: Batch) -> None:
+def test_a_connection_that_counts_from_another_time_on_is_told_of(merge: Merge) -> None:
     again = news("ada", Kind.CONNECTED, "bob", began(at(9), "lms", "e9"))
     both = [
         news("ada", Kind.CONNECTED, "bob", began(at(1), "lms", "e1")),
         news("ada", Kind.CONNECTED, "eve", began(at(2), "lms", "e2")),
     ]
-    batch.merge(both, MARKS)
-    batch.merge([again], MARKS)
+    merge(both)
+    merge([again])
 
-    moved = batch.merge([news("ada", Kind.CONNECTED, "bob", ended(at(5), "lms", "e5"))], MARKS)
+    moved = merge([news("ada", Kind.CONNECTED, "bob", ended(at(5), "lms", "e5"))])
 
     assert list(moved) == [Moved("ada", Kind.CONNECTED, 2, 2, at(9), at(9))]
 
 
-def test_the_same_news_again_moves_nothing(batch: Batch) -> None:
-    batch.merge(posts("p1", "p2"), MARKS)
+def test_the_same_news_again_moves_nothing(merge: Merge) -> None:
+    merge(posts("p1", "p2"))
 
-    assert list(batch.merge(posts("p1", "p2"), MARKS)) == []
+    assert list(merge(posts("p1", "p2"))) == []
 
 
-def test_what_counts_is_read_in_order_and_says_which_event_told_of_it(batch: Batch) -> None:
-    batch.merge([*posts("a", "b", "c", seconds=8)], MARKS)
-    batch.merge(posts("z", seconds=2), MARKS)
-    batch.merge([news("ada", Kind.POST, "b", ended(at(9), "lms", "gone"))], MARKS)
-    batch.merge([news("ada", Kind.PASSED, "40", began(at(3), "lms", "e40"))], MARKS)
+def test_what_counts_is_read_in_order_and_says_which_event_told_of_it(batch: Batch, merge: Merge) -> None:
+    merge([*posts("a", "b", "c", seconds=8)])
+    merge(posts("z", seconds=2))
+    merge([news("ada", Kind.POST, "b", ended(at(9), "lms", "gone"))])
+    merge([news("ada", Kind.PASSED, "40", began(at(3), "lms", "e40"))])
 
     found = batch.counted({("ada", Kind.POST)}, {("ada", Kind.PASSED, "40"), ("bob", Kind.PASSED, "40")})
 
@@ -156,10 +163,10 @@ def test_what_counts_is_read_in_order_and_says_which_event_told_of_it(batch: Bat
     assert not found.get("bob", {}).get(Kind.PASSED)
 
 
-def test_an_earlier_telling_of_an_activity_is_the_one_that_is_named(batch: Batch) -> None:
-    batch.merge([news("ada", Kind.POST, "p", began(at(8), "lms", "late"))], MARKS)
+def test_an_earlier_telling_of_an_activity_is_the_one_that_is_named(batch: Batch, merge: Merge) -> None:
+    merge([news("ada", Kind.POST, "p", began(at(8), "lms", "late"))])
 
-    batch.merge([news("ada", Kind.POST, "p", began(at(2), "lms", "early"))], MARKS)
+    merge([news("ada", Kind.POST, "p", began(at(2), "lms", "early"))])
 
     assert list(batch.counted({("ada", Kind.POST)}, set())["ada"][Kind.POST]) == [
         Counted("p", at(2), "lms", "early")
@@ -173,9 +180,11 @@ def test_an_award_is_made_once(batch: Batch) -> None:
     assert batch.awarded({("ada", "posts"), ("ada", "other"), ("eve", "posts")}) == {("ada", "posts")}
 
 
-def test_a_chance_is_worth_a_look_with_enough_in_its_span_or_if_it_was_awarded(batch: Batch) -> None:
+def test_a_chance_is_worth_a_look_with_enough_in_its_span_or_if_it_was_awarded(
+    batch: Batch, merge: Merge
+) -> None:
     for name, seconds in (("bob", 1), ("eve", 5), ("zoe", 9)):
-        batch.merge([news("ada", Kind.CONNECTED, name, began(at(seconds), "lms", name))], MARKS)
+        merge([news("ada", Kind.CONNECTED, name, began(at(seconds), "lms", name))])
     batch.insert_awards([award("bob")])
 
     looks = batch.look_at(

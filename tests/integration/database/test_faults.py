@@ -51,8 +51,8 @@ def lived(ground: Ground) -> Ground:
 def test_a_consumer_killed_at_every_point_of_every_batch_loses_nothing(lived: Ground) -> None:
     bodies = [*LIFE.bodies, b"junk"]
     deaths = 0
-    for start in range(0, len(bodies), 6):
-        deaths += _die_at_every_point(lived, bodies[start : start + 6])
+    for start in range(0, len(bodies), 4):
+        deaths += _die_at_every_point(lived, bodies[start : start + 4])
 
     assert deaths >= 200
     assert_all_is_there(lived, bodies)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING
 
@@ -42,10 +41,10 @@ def test_what_does_not_hold_is_not_earned_and_says_what_is_wanted() -> None:
 @pytest.mark.parametrize(
     ("facts", "bar"),
     [
-        pytest.param(replace(FACTS, may_earn=False), Bar.ACCOUNT, id="deleted-or-anonymous"),
-        pytest.param(replace(FACTS, blocks=blocks(5)), Bar.BLOCKED, id="blocked"),
+        pytest.param(FACTS._replace(may_earn=False), Bar.ACCOUNT, id="deleted-or-anonymous"),
+        pytest.param(FACTS._replace(blocks=blocks(5)), Bar.BLOCKED, id="blocked"),
         pytest.param(
-            replace(FACTS, may_earn=False, blocks=blocks(5)), Bar.ACCOUNT, id="both-the-lasting-one"
+            FACTS._replace(may_earn=False, blocks=blocks(5)), Bar.ACCOUNT, id="both-the-lasting-one"
         ),
     ],
 )
@@ -91,7 +90,7 @@ def test_the_latest_decides_whether_a_user_is_blocked(seconds: list[float], bloc
 def test_an_instant_inside_a_block_moves_to_its_end(seconds: list[float], moment: float) -> None:
     orders = permutations(blocks(*seconds))
 
-    verdicts = [evaluate(ONE_POST, replace(FACTS, blocks=order)) for order in orders]
+    verdicts = [evaluate(ONE_POST, FACTS._replace(blocks=order)) for order in orders]
 
     assert all(verdict == Earned(at(moment), (REASON,)) for verdict in verdicts)
 

@@ -119,7 +119,7 @@ def test_a_rule_stands_under_each_of_its_leaves() -> None:
     rules = book(all_of(ENROL, any_of(TWO_POSTS, TWO_A_MINUTE), A_DAY))
 
     found = [
-        rules.about(Kind.ENROLLED, "40"),
+        rules.by_object[Kind.ENROLLED, "40"],
         rules.crossed(Kind.POST, 1, 2),
         rules.windowed(Kind.CONNECTED, 2),
         rules.ages(DAY),
@@ -133,8 +133,8 @@ def test_what_is_none_of_its_leaves_does_not_find_a_rule() -> None:
     rules = book(all_of(ENROL, TWO_POSTS))
 
     found = [
-        *rules.about(Kind.ENROLLED, "41"),
-        *rules.about(Kind.COMPLETED, "40"),
+        *rules.by_object.get((Kind.ENROLLED, "41"), ()),
+        *rules.by_object.get((Kind.COMPLETED, "40"), ()),
         *rules.crossed(Kind.POST, 0, 1),
         *rules.crossed(Kind.POST, 2, 9),
         *rules.crossed(Kind.CONNECTED, 0, 9),
@@ -150,7 +150,7 @@ def test_a_rule_is_found_once_however_many_of_its_leaves_were_crossed() -> None:
 
     assert ids(rules.crossed(Kind.POST, 0, 9)) == ["badge-0", "badge-1"]
     assert ids(rules.crossed(Kind.POST, 2, 3)) == ["badge-0"]
-    assert ids(rules.about(Kind.ENROLLED, "40")) == ["badge-0"]
+    assert ids(rules.by_object.get((Kind.ENROLLED, "40"), ())) == ["badge-0"]
 
 
 def test_each_age_of_a_rule_falls_due_on_its_own() -> None:

@@ -92,7 +92,7 @@ def test_kinds_are_kept_apart() -> None:
     ],
 )
 def test_a_learning_path_finds_the_badges_about_it(kind: Kind, path: str, found: list[str]) -> None:
-    assert ids(BOOK.about(kind, path)) == found
+    assert ids(BOOK.by_object.get((kind, path), ())) == found
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_what_is_windowed_is_what_looking_at_every_rule_finds(
 def test_what_is_about_a_path_is_what_looking_at_every_rule_finds(
     rules: list[Rule], kind: Kind, path: str
 ) -> None:
-    found = Rulebook(1, rules).about(kind, path)
+    found = Rulebook(1, rules).by_object.get((kind, path), ())
 
     assert sorted(ids(found)) == with_a_leaf(
         rules, lambda leaf: kind_of(leaf) is kind and getattr(leaf, "learning_path_id", None) == path
@@ -218,3 +218,16 @@ def test_ages_are_what_looking_at_every_rule_finds(rules: list[Rule], age: int) 
         if isinstance(leaf, RegisteredFor)
     }
     assert sorted((seconds, each.badge_id) for seconds, each in book.all_ages()) == sorted(every_age)
+
+
+@tried
+@given(st.lists(CRITERIA, min_size=1, max_size=4), st.booleans())
+def test_a_rule_looks_at_what_its_leaves_are_about(wanted: list[Leaf], alone: bool) -> None:
+    made = Rule("b", 1, wanted[0] if alone else AllOf(tuple(wanted)))
+
+    found = list(leaves(made.criterion))
+    counts = [leaf for leaf in found if isinstance(leaf, (SocialConnection, SocialEngagement))]
+    paths = [leaf for leaf in found if isinstance(leaf, (LpEnroll, LpComplete, LpPassed))]
+    assert set(made.kinds) == {leaf.kind for leaf in counts}
+    assert set(made.objects) == {(leaf.kind, leaf.learning_path_id) for leaf in paths}
+    assert (made.window is not None) == (alone and is_windowed(wanted[0]))

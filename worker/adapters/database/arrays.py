@@ -37,8 +37,10 @@ class Rows:
     def source(self, dialect: Dialect) -> str:
         """Return the FROM item."""
         if dialect.name == "sqlite":
+            # What is not in a row of its own need not be taken out of it.
+            value = "json_extract(value, '$[{}]')" if len(self.columns) > 1 else "value"
             fields = ", ".join(
-                f"json_extract(value, '$[{index}]') AS {column}" for index, column in enumerate(self.columns)
+                f"{value.format(index)} AS {column}" for index, column in enumerate(self.columns)
             )
             return f"(SELECT {fields} FROM json_each(:{self.name})) AS {self.name}"  # our names
         arrays = ", ".join(
@@ -56,7 +58,7 @@ class Rows:
     def bind(self, dialect: Dialect, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
         """Return the parameters that hold these rows."""
         if dialect.name == "sqlite":
-            return {self.name: json.dumps(rows, default=_for_sqlite)}
+            return {self.name: _document([row[0] for row in rows] if len(self.columns) == 1 else rows)}
         return self.bind_columns(tuple(zip(*rows, strict=True)) if rows else ((),) * len(self.columns))
 
     def bind_columns(self, columns: Sequence[Sequence[Any]]) -> dict[str, Any]:
@@ -101,7 +103,16 @@ _WRITTEN: dict[str, Callable[[Any], str]] = {
 }
 
 
-def _for_sqlite(value: object) -> str:
+def _document(rows: Sequence[Any]) -> str:
+    try:
+        return orjson.dumps(rows, default=_for_sqlite, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+    except orjson.JSONEncodeError:  # half a character, say: it matches nothing, and is no reason to fail
+        return json.dumps(rows, default=_for_sqlite)
+
+
+def _for_sqlite(value: object) -> Any:
     if isinstance(value, datetime):
         return as_text(value)
+    if isinstance(value, tuple):  # one with names, such as a Chance
+        return tuple(value)
     raise TypeError(f"no parameter for {type(value).__name__}")

@@ -20,8 +20,7 @@ from worker.adapters.database.locks import RULES
 from worker.adapters.database.merging import merge
 from worker.adapters.database.schema import dead_letters
 from worker.adapters.database.statements import statement
-from worker.news import ActivityNews
-from worker.ports import Chance, Moved, RulesState
+from worker.ports import Chance, Moved, RulesState, Written
 from worker.rules.rulebook import Marks
 from worker.users import FIELDS, Told, User, UserNews
 
@@ -114,9 +113,9 @@ class Batch(Decisions):
     def _ids(self, user_ids: Iterable[str]) -> dict[str, Any]:
         return _IDS.bind(self.dialect, [(user_id,) for user_id in user_ids])
 
-    def merge(self, news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]) -> list[Moved]:
+    def merge(self, written: Written, marks: Mapping[Kind, Marks]) -> list[Moved]:
         """Merge news of activities, move the counts, and return those that may decide something."""
-        return merge(self.connection, news, marks)
+        return merge(self.connection, written, marks)
 
     def look_at(self, chances: Sequence[Chance]) -> list[tuple[str, str, bool]]:
         """Return which badges were awarded already and which are to be evaluated."""
@@ -196,8 +195,12 @@ def _bury(dialect: Dialect) -> Executable:
 
 def _user(row: Any) -> User:
     user_id, *told, registered_at, deleted_at = row
-    pairs = zip(FIELDS, told[::2], told[1::2], strict=True)
-    profile = {name: Told(value, at) for name, value, at in pairs if value is not None}
+    told_at = iter(told)
+    profile = {
+        name: Told(value, at)
+        for name, value, at in zip(FIELDS, told_at, told_at, strict=True)
+        if value is not None
+    }
     return User(user_id, profile, registered_at, deleted_at)
 
 

@@ -17,6 +17,7 @@ from worker.adapters.database.history import WORKER, Entry, next_number, write_h
 from worker.adapters.database.schema import badges
 from worker.adapters.database.statements import returning_instants, statement
 from worker.adapters.database.types import as_text
+from worker.adapters.database.values import execute_values
 from worker.awards import AwardState, NewAward
 from worker.ports import StoredBadge
 from worker.rules.facts import Counted
@@ -55,6 +56,17 @@ _INSERT_AWARDS = (
     "SELECT count(*) FROM made"
 )
 
+_LAST_AWARD = "SELECT coalesce(max(rowid), 0) FROM awards"
+_SQLITE_AWARDS = (
+    f"INSERT OR FAIL INTO awards ({', '.join(_AWARDS.columns)}, decided_at, due_at) {{values}} "
+    "ON CONFLICT (user_id, badge_id) DO NOTHING"
+)
+_SQLITE_DECIDED = (
+    "INSERT INTO award_history (user_id, badge_id, entry, at, what, actor, detail) "
+    "SELECT user_id, badge_id, :entry, :at, 'decided', :actor, "
+    "json_object('earned_at', earned_at, 'version', definition_version) FROM awards WHERE rowid > :last"
+)
+
 _KINDS = {kind.value: kind for kind in Kind}
 Counts = dict[str, dict[Kind, list[Counted]]]
 
@@ -84,30 +96,22 @@ class Decisions:
         self, whole: Collection[tuple[str, Kind]], single: Collection[tuple[str, Kind, str]]
     ) -> Counts:
         """Return live activities in the order of `counted_at`: whole kinds of a user, and single ones."""
-        found: Counts = defaultdict(lambda: defaultdict(list))
-        columns = "a.user_id, a.kind, a.object_id, a.counted_at, a.source, a.event_id"
+        asked: list[str] = []
+        bound: dict[str, Any] = {}
         if whole:
-            self._collect(
-                found,
-                f"SELECT {columns} FROM {_WHOLE.source(self.dialect)} JOIN activities a "
-                "ON a.user_id = whole.user_id AND a.kind = whole.kind "
-                "WHERE a.counted_at IS NOT NULL ORDER BY a.user_id, a.kind, a.counted_at, a.object_id",
-                _WHOLE.bind(self.dialect, sorted(whole)),
-            )
+            asked.append(_live(self.dialect, _WHOLE))
+            bound |= _WHOLE.bind(self.dialect, sorted(whole))
         if single:
-            self._collect(
-                found,
-                f"SELECT {columns} FROM {_SINGLE.source(self.dialect)} JOIN activities a "
-                "ON a.user_id = single.user_id AND a.kind = single.kind AND a.object_id = single.object_id "
-                "WHERE a.counted_at IS NOT NULL",
-                _SINGLE.bind(self.dialect, sorted(single)),
-            )
+            asked.append(_live(self.dialect, _SINGLE))
+            bound |= _SINGLE.bind(self.dialect, sorted(single))
+        found: Counts = defaultdict(lambda: defaultdict(list))
+        if asked:
+            in_order = "ORDER BY 1, 2, 4, 3"  # of a union: user, kind, counted_at, object
+            sql = f"{' UNION ALL '.join(asked)} {in_order}"
+            rows = self.connection.execute(self._instants(sql, "counted_at"), bound)
+            for user_id, kind, object_id, counted_at, source, event_id in rows.all():
+                found[user_id][_KINDS[kind]].append(Counted(object_id, counted_at, source, event_id))
         return found
-
-    def _collect(self, found: Counts, sql: str, parameters: dict[str, Any]) -> None:
-        rows = self.connection.execute(self._instants(sql, "counted_at"), parameters)
-        for user_id, kind, object_id, counted_at, source, event_id in rows.all():
-            found[user_id][_KINDS[kind]].append(Counted(object_id, counted_at, source, event_id))
 
     def blocks(self, user_ids: Collection[str]) -> dict[str, list[Block]]:
         """Return every block and unblock of these users."""
@@ -139,24 +143,14 @@ class Decisions:
         return made
 
     def _insert_awards_on_sqlite(self, awards: Sequence[NewAward]) -> int:
-        at = engine.now(self.connection)
-        columns = ", ".join(_AWARDS.columns)
-        sql = (
-            f"INSERT INTO awards ({columns}, decided_at, due_at) SELECT {columns}, :at, max(:at, earned_at) "
-            f"FROM {_AWARDS.source(self.dialect)} WHERE true "
-            "ON CONFLICT (user_id, badge_id) DO NOTHING RETURNING user_id, badge_id"
-        )
-        bound = _AWARDS.bind(self.dialect, [_row(award) for award in awards]) | {"at": as_text(at)}
-        made = {(row.user_id, row.badge_id) for row in self.connection.execute(statement(sql), bound)}
-        write_history(
-            self.connection,
-            [
-                Entry(award.user_id, award.badge_id, at, "decided", _detail(award))
-                for award in awards
-                if (award.user_id, award.badge_id) in made
-            ],
-        )
-        return len(made)
+        at = as_text(engine.now(self.connection))
+        columns = list(zip(*[_on_sqlite(award, at) for award in awards], strict=True))
+        # The one writer's new rows have the greatest numbers.
+        last: int = self.connection.exec_driver_sql(_LAST_AWARD).scalar_one()
+        for _ in execute_values(self.connection, _SQLITE_AWARDS, columns):
+            pass
+        told = {"last": last, "entry": next_number(), "at": at, "actor": WORKER}
+        return self.connection.execute(statement(_SQLITE_DECIDED), told).rowcount
 
     def addresses_came(self, user_ids: Collection[str]) -> int:
         """Make awards that wait for nothing any more pending, of these users; return how many."""
@@ -178,6 +172,15 @@ class Decisions:
     def _instants(self, sql: str, *columns: str) -> Executable:
         """Return the statement with the columns that are instants typed so."""
         return returning_instants(sql, *columns) if self.dialect.name == "sqlite" else statement(sql)
+
+
+def _live(dialect: Dialect, keys: Rows) -> str:
+    """Return the query for live activities by these columns of their key."""
+    is_asked_for = " AND ".join(f"a.{column} = {keys.name}.{column}" for column in keys.columns)
+    return (
+        "SELECT a.user_id, a.kind, a.object_id, a.counted_at, a.source, a.event_id "
+        f"FROM {keys.source(dialect)} JOIN activities a ON {is_asked_for} WHERE a.counted_at IS NOT NULL"
+    )
 
 
 def reachable(dialect: Dialect) -> str:
@@ -212,5 +215,8 @@ def _state(award: NewAward) -> AwardState:
     return AwardState.WAITING if award.waits else AwardState.PENDING
 
 
-def _detail(award: NewAward) -> dict[str, Any]:
-    return {"earned_at": as_text(award.earned_at), "version": award.definition_version}
+def _on_sqlite(award: NewAward, decided: str) -> tuple[Any, ...]:
+    """Return its row, with when it was decided and when it is due."""
+    earned = as_text(award.earned_at)
+    values = (earned if value is award.earned_at else value for value in _row(award))
+    return (*values, decided, max(decided, earned))

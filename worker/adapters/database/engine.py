@@ -84,8 +84,8 @@ def _sqlite(engine: Engine) -> Engine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "busy_timeout=30000",
-            "cache_size=-8192",  # KiB
-            "wal_autocheckpoint=4000",
+            "cache_size=-16384",  # KiB
+            "wal_autocheckpoint=16000",  # pages
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -7,18 +7,17 @@ nobody else can change, and what is missing nobody else can insert.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Dialect
 from sqlalchemy.dialects import postgresql
 
 from worker.activities import Kind
 from worker.adapters.database.arrays import INSTANT, TEXT, Rows
+from worker.adapters.database.merging_on_sqlite import merge_on_sqlite, written_on_sqlite
 from worker.adapters.database.statements import statement
-from worker.adapters.database.types import as_text
 from worker.news import ActivityNews
-from worker.ports import Moved
+from worker.ports import Moved, Written
 from worker.rules.rulebook import Marks
 
 _NEWS = Rows(
@@ -36,23 +35,30 @@ _COLUMNS = "user_id, kind, object_id, first_at, last_at, removed_at, counted_at,
 _NEVER = 2**31 - 1
 
 
-def merge(connection: Connection, news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]) -> list[Moved]:
-    """Merge the news into `activities`, move `counts`, and return the counts that may decide something.
-
-    `news` has each key once, sorted. Every count is returned that passed a mark; others may be too.
-    """
-    if connection.dialect.name == "sqlite":
-        return _merge_on_sqlite(connection, news, marks)
-    found = connection.execute(statement(_POSTGRESQL), _parameters(news, marks)).all()
-    return [Moved(user_id, Kind(kind), *rest) for user_id, kind, *rest in found]
-
-
-def _parameters(news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]) -> dict[str, Any]:
-    columns: list[Sequence[Any]] = list(zip(*news, strict=True))
+def written(dialect: Dialect, news: Sequence[ActivityNews]) -> Written:
+    """Return the news, which have each key once and are sorted, as `merge` takes them."""
+    if dialect.name == "sqlite":
+        return written_on_sqlite(news)
+    columns: list[Sequence[Any]] = list(zip(*news, strict=True)) or [()] * len(_NEWS.columns)
     firsts, lasts = columns[3:5]
     # An activity is mostly seen once: then its last time is its first, and need not be written twice.
     columns[4] = [None if last is first else last for first, last in zip(firsts, lasts, strict=True)]
-    parameters = _NEWS.bind_columns(columns)
+    return _NEWS.bind_columns(columns)
+
+
+def merge(connection: Connection, news: Written, marks: Mapping[Kind, Marks]) -> list[Moved]:
+    """Merge the news into `activities`, move `counts`, and return the counts that may decide something.
+
+    Every count is returned that passed a mark; others may be too.
+    """
+    if connection.dialect.name == "sqlite":
+        return merge_on_sqlite(connection, news, marks)
+    found = connection.execute(statement(_POSTGRESQL), news | _parameters(marks)).all()
+    return [Moved(user_id, _KINDS[kind], *rest) for user_id, kind, *rest in found]
+
+
+def _parameters(marks: Mapping[Kind, Marks]) -> dict[str, Any]:
+    parameters: dict[str, Any] = {}
     for kind in _COUNTED:
         marked = marks.get(kind, Marks())
         parameters[f"{kind}_thresholds"] = f"{{{','.join(map(str, marked.thresholds))}}}"
@@ -60,6 +66,7 @@ def _parameters(news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]) -> di
     return parameters
 
 
+_KINDS = {kind.value: kind for kind in Kind}
 # The kinds of which a criterion counts.
 _COUNTED = (Kind.POST, Kind.CONNECTED)
 
@@ -71,34 +78,28 @@ _LIVE_SINCE = (
 )
 
 
-def _news_is_first(by_code_point: str) -> str:
-    """Return the condition that the news said it first; ties are settled as in Activity.merged."""
-    said = f"(n.source {by_code_point}, n.event_id {by_code_point})"
-    return (
-        "(n.first_at IS NOT NULL AND (o.first_at IS NULL "
-        "OR n.first_at < o.first_at "
-        f"OR n.first_at = o.first_at AND {said} < (o.source, o.event_id)))"
-    )
+# The news said it first; ties are settled as in Activity.merged, by code point in whatever language.
+_IS_FIRST = (
+    "(n.first_at IS NOT NULL AND (o.first_at IS NULL OR n.first_at < o.first_at "
+    "OR n.first_at = o.first_at "
+    'AND (n.source COLLATE "C", n.event_id COLLATE "C") < (o.source, o.event_id)))'
+)
 
-
-def _settled(
-    source: str, earliest: str, latest: str, removed: str, *, by_code_point: str = "", place: str = "rowid"
-) -> str:
-    """Return the query that merges each row of news (called n) with what is stored of it (called o)."""
-    is_first = _news_is_first(by_code_point)
-    return (
-        f"SELECT *, {_LIVE_SINCE} AS counted_at FROM ("
-        "SELECT n.user_id, n.kind, n.object_id, "
-        f"{earliest} AS first_at, {latest} AS last_at, {removed} AS removed_at, "
-        f"CASE WHEN o.user_id IS NULL OR {is_first} THEN n.source ELSE o.source END AS source, "
-        f"CASE WHEN o.user_id IS NULL OR {is_first} THEN n.event_id ELSE o.event_id END AS event_id, "
-        f"o.{place} AS place, o.counted_at AS was, o.user_id IS NULL AS fresh, "
-        f"o.user_id IS NOT NULL AND ({is_first} "
-        "OR coalesce(n.last_at, n.first_at) > o.last_at OR o.last_at IS NULL AND n.first_at IS NOT NULL "
-        "OR n.removed_at > o.removed_at OR o.removed_at IS NULL AND n.removed_at IS NOT NULL) AS changed "
-        f"FROM {source} LEFT JOIN activities o "
-        "ON o.user_id = n.user_id AND o.kind = n.kind AND o.object_id = n.object_id) AS m"
-    )
+# Each row of news (called n), merged with what is stored of it (called o).
+_SETTLED = (
+    f"SELECT *, {_LIVE_SINCE} AS counted_at FROM ("
+    "SELECT n.user_id, n.kind, n.object_id, LEAST(o.first_at, n.first_at) AS first_at, "
+    "GREATEST(o.last_at, n.last_at, n.first_at) AS last_at, "
+    "GREATEST(o.removed_at, n.removed_at) AS removed_at, "
+    f"CASE WHEN o.user_id IS NULL OR {_IS_FIRST} THEN n.source ELSE o.source END AS source, "
+    f"CASE WHEN o.user_id IS NULL OR {_IS_FIRST} THEN n.event_id ELSE o.event_id END AS event_id, "
+    "o.ctid AS place, o.counted_at AS was, o.user_id IS NULL AS fresh, "
+    f"o.user_id IS NOT NULL AND ({_IS_FIRST} "
+    "OR coalesce(n.last_at, n.first_at) > o.last_at OR o.last_at IS NULL AND n.first_at IS NOT NULL "
+    "OR n.removed_at > o.removed_at OR o.removed_at IS NULL AND n.removed_at IS NOT NULL) AS changed "
+    f"FROM {_NEWS.source(postgresql.dialect())} "  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+    "LEFT JOIN activities o ON o.user_id = n.user_id AND o.kind = n.kind AND o.object_id = n.object_id) AS m"
+)
 
 
 def _may_decide(kind: Kind) -> str:
@@ -113,16 +114,8 @@ def _may_decide(kind: Kind) -> str:
 # in its place, where it still is since nobody else can change it. Two partitions may have the same place: the
 # key says which of them is meant.
 _POSTGRESQL = (
-    "WITH settled AS MATERIALIZED ("
-    + _settled(
-        _NEWS.source(postgresql.dialect()),  # type: ignore[no-untyped-call]  # SQLAlchemy's own
-        "LEAST(o.first_at, n.first_at)",
-        "GREATEST(o.last_at, n.last_at, n.first_at)",
-        "GREATEST(o.removed_at, n.removed_at)",
-        by_code_point='COLLATE "C"',  # and not by the database's language
-        place="ctid",
-    )
-    + f"), inserted AS (INSERT INTO activities ({_COLUMNS}) SELECT {_COLUMNS} FROM settled WHERE fresh), "
+    f"WITH settled AS MATERIALIZED ({_SETTLED}), "
+    f"inserted AS (INSERT INTO activities ({_COLUMNS}) SELECT {_COLUMNS} FROM settled WHERE fresh), "
     "updated AS (UPDATE activities a SET first_at = s.first_at, last_at = s.last_at, "
     "removed_at = s.removed_at, counted_at = s.counted_at, source = s.source, event_id = s.event_id "
     "FROM settled s WHERE s.changed AND a.ctid = s.place "
@@ -139,71 +132,4 @@ _POSTGRESQL = (
     "WHERE NOT m.fresh AND m.delta <> 0 AND c.ctid = m.place AND c.user_id = m.user_id AND c.kind = m.kind) "
     "SELECT user_id, kind, old, old + delta, since, until FROM moved "
     f"WHERE CASE kind {' '.join(map(_may_decide, _COUNTED))} ELSE false END"
-)
-
-
-def _merge_on_sqlite(
-    connection: Connection, news: Sequence[ActivityNews], marks: Mapping[Kind, Marks]
-) -> list[Moved]:
-    for step in _SQLITE_BEFORE:
-        connection.exec_driver_sql(step)
-    connection.exec_driver_sql(_SQLITE_SETTLE, [_sqlite_row(each) for each in news])
-    for step in _SQLITE_WRITE:
-        connection.exec_driver_sql(step)
-    found = connection.exec_driver_sql(_SQLITE_MOVED).all()
-    if counts := [(user_id, kind, new) for user_id, kind, old, new, _, _ in found if new != old]:
-        connection.exec_driver_sql(_SQLITE_COUNT, counts)
-    return [
-        Moved(user_id, Kind(kind), old, new, _instant(since), _instant(until))
-        for user_id, kind, old, new, since, until in found
-        if (marked := marks.get(kind)) and marked.passed(old, new, moved=since is not None)
-    ]
-
-
-def _sqlite_row(news: ActivityNews) -> tuple[str | None, ...]:
-    user_id, kind, object_id, first, last, removed, source, event_id = news
-    first_text = None if first is None else as_text(first)
-    # Mostly both are one.
-    last_text = first_text if last is first else None if last is None else as_text(last)
-    removed_text = None if removed is None else as_text(removed)
-    return user_id, kind, object_id, first_text, last_text, removed_text, source, event_id
-
-
-def _instant(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text is not None else None
-
-
-_SQLITE_BEFORE = (
-    f"CREATE TEMP TABLE IF NOT EXISTS settled ({_COLUMNS}, was, fresh, changed)",
-    "DELETE FROM temp.settled",
-)
-_SQLITE_SETTLE = (
-    f"INSERT INTO temp.settled SELECT {_COLUMNS}, was, fresh, changed FROM ("
-    + _settled(
-        f"(SELECT {', '.join(f'? AS {column}' for column in _NEWS.columns)}) AS n",
-        "coalesce(min(o.first_at, n.first_at), o.first_at, n.first_at)",
-        "coalesce(max(o.last_at, n.last_at), o.last_at, n.last_at)",
-        "coalesce(max(o.removed_at, n.removed_at), o.removed_at, n.removed_at)",
-    )
-    + ")"
-)
-_SQLITE_WRITE = (
-    f"INSERT INTO activities ({_COLUMNS}) SELECT {_COLUMNS} FROM temp.settled WHERE fresh",
-    (
-        "UPDATE activities SET first_at = s.first_at, last_at = s.last_at, removed_at = s.removed_at, "
-        "counted_at = s.counted_at, source = s.source, event_id = s.event_id FROM temp.settled AS s "
-        "WHERE s.changed AND activities.user_id = s.user_id AND activities.kind = s.kind "
-        "AND activities.object_id = s.object_id"
-    ),
-)
-_SQLITE_MOVED = (
-    "SELECT m.user_id, m.kind, coalesce(c.value, 0), coalesce(c.value, 0) + delta, since, until FROM ("
-    "SELECT user_id, kind, count(counted_at) - count(was) AS delta, "
-    "min(counted_at) AS since, max(counted_at) AS until "
-    "FROM temp.settled WHERE counted_at IS NOT was GROUP BY user_id, kind"
-    ") AS m LEFT JOIN counts c ON c.user_id = m.user_id AND c.kind = m.kind"
-)
-_SQLITE_COUNT = (
-    "INSERT INTO counts (user_id, kind, value) VALUES (?, ?, ?) "
-    "ON CONFLICT (user_id, kind) DO UPDATE SET value = excluded.value"
 )

@@ -18,6 +18,7 @@ from worker.adapters.database import (
     evaluations,
     forgetting,
     listings,
+    merging,
     revoking,
     traces,
 )
@@ -27,8 +28,9 @@ from worker.adapters.database.listings import AwardFilter, BadgeRow, DeadLetter,
 from worker.adapters.database.rules import Backfill, RulesChange, Sweep
 from worker.adapters.database.schema import badges, issuers
 from worker.awards import OPERATOR, Asked, AwardRow, Call, Ending, LeasedAward, LeasedRevocation, Which
+from worker.news import ActivityNews
 from worker.people import Gone, Person, Traces
-from worker.ports import Admission, Close, Evaluation, Part, Reason
+from worker.ports import Admission, Close, Evaluation, Part, Reason, Written
 from worker.rules.rulebook import Rule
 
 
@@ -42,6 +44,10 @@ class Database:
         self.engine = bound_to
 
     # Events
+
+    def written(self, news: Sequence[ActivityNews]) -> Written:
+        """Write news of activities down as `Batch.merge` takes them."""
+        return merging.written(self.engine.dialect, news)
 
     @contextmanager
     def batch(self) -> Iterator[Batch]:
