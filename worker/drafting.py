@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from worker.activities import Kind
 from worker.news import ActivityNews, News
 from worker.ports import BatchStore, Written
 from worker.users import UserNews
@@ -38,27 +40,69 @@ def drafted(news: Sequence[News], store: BatchStore) -> Draft:
     return Draft(sorted({each.user_id for each in news}), about_users, parts)
 
 
+@dataclass(slots=True)
+class _Stretch:
+    """A user's news since their last cut: in which part they are, and when the latest connection began."""
+
+    place: int = 0
+    connected: datetime | None = None
+
+    def ends_before(self, news: News) -> bool:
+        """Return whether this takes away what may have been earned by now."""
+        return news.takes_away or _is_late(news, self.connected)
+
+    def add(self, news: News) -> None:
+        at = _connected(news)
+        if at is not None and (self.connected is None or at > self.connected):
+            self.connected = at
+
+
 def cut(news: Sequence[News]) -> list[list[News]]:
     """Cut a batch before whatever takes something away from a user who already has news in the part.
 
     Where batches end must not decide who earns (design.md section 1, step 4). What is decided of one user
     depends on nobody else: so the first part has everybody's news up to their first cut, the second one the
     news of those few who were cut up to their next, and so on.
+
+    A connection that is told late takes away, too: it may be one that is known already, and count from an
+    earlier time on then, outside a window that held by what was known before.
     """
-    losers = {each.user_id for each in news if each.takes_away}
+    losers = _losers(news)
     parts = [[each for each in news if each.user_id not in losers]]
-    places: dict[str, int] = {}  # the part that the latest news of a user is in
+    stretches: dict[str, _Stretch] = {}
     for each in [each for each in news if each.user_id in losers]:
-        place = places.get(each.user_id)
-        if place is None:
-            place = 0
-        elif each.takes_away:
-            place += 1
-        if place == len(parts):
+        stretch = stretches.get(each.user_id)
+        if stretch is None:
+            stretch = stretches[each.user_id] = _Stretch()
+        elif stretch.ends_before(each):
+            stretch = stretches[each.user_id] = _Stretch(stretch.place + 1)
+        if stretch.place == len(parts):
             parts.append([])
-        parts[place].append(each)
-        places[each.user_id] = place
+        parts[stretch.place].append(each)
+        stretch.add(each)
     return [part for part in parts if part]
+
+
+def _losers(news: Sequence[News]) -> set[str]:
+    """Return those from whom something is taken away."""
+    losers = {each.user_id for each in news if each.takes_away}
+    latest: dict[str, datetime] = {}
+    for each in news:
+        if _is_late(each, latest.get(each.user_id)):
+            losers.add(each.user_id)
+        elif (at := _connected(each)) is not None:
+            latest[each.user_id] = at
+    return losers
+
+
+def _connected(news: News) -> datetime | None:
+    """Return when a connection began, if it is news of that."""
+    return news.first_at if isinstance(news, ActivityNews) and news.kind is Kind.CONNECTED else None
+
+
+def _is_late(news: News, latest: datetime | None) -> bool:
+    at = _connected(news)
+    return at is not None and latest is not None and at < latest
 
 
 def _part(news: Sequence[News], store: BatchStore) -> Part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,12 @@ def post(user_id: str, object_id: str, gone: bool) -> ActivityNews:
     return ActivityNews.of(Key(user_id, Kind.POST, object_id), activity)
 
 
+def meets(user_id: str, second: int) -> News:
+    """A connection that began so late."""
+    began_at = began(AT + timedelta(seconds=second), "lms", "6")
+    return ActivityNews.of(Key(user_id, Kind.CONNECTED, "z"), began_at)
+
+
 def of(user_id: str, news: Sequence[News]) -> list[News]:
     return [each for each in news if each.user_id == user_id]
 
@@ -64,6 +70,13 @@ ANONYMOUS = UserNews("a", AT, profile={"scope": "ANONYMOUS"})
             [gives("a"), takes("a"), gives("b"), takes("b"), takes("a")], [2, 2, 1], id="two-people-at-once"
         ),
         pytest.param([gives("b"), takes("a"), takes("b")], [2, 1], id="one-removal-of-two-people"),
+        pytest.param([meets("a", 1), meets("a", 2), meets("a", 2)], [3], id="connections-in-order"),
+        pytest.param([meets("a", 2), meets("a", 3), meets("a", 1)], [2, 1], id="a-connection-told-late"),
+        pytest.param(
+            [meets("a", 3), meets("a", 1), meets("a", 2), meets("a", 1)], [1, 2, 1], id="late-again-and-again"
+        ),
+        pytest.param([meets("a", 2), meets("b", 1)], [2], id="earlier-than-somebody-elses"),
+        pytest.param([gives("a"), meets("a", 1)], [2], id="a-connection-after-something-else"),
         pytest.param([gives("a"), BLOCKED], [1, 1], id="block"),
         pytest.param([gives("a"), UNBLOCKED], [2], id="unblock"),
         pytest.param([gives("a"), DELETED], [1, 1], id="deletion"),

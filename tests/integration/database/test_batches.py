@@ -80,6 +80,18 @@ STORIES = [
     ),
     pytest.param(
         [
+            posted(1, "ada", "p1"),
+            met(20 * DAY, "ada", "b"),
+            met(21 * DAY, "ada", "c"),
+            met(0, "b", "ada"),
+            parted(22 * DAY, "ada", "c"),
+            parted(10 * DAY, "ada", "b"),
+        ],
+        {"friends": 21 * DAY, "week": 21 * DAY},
+        id="an-earlier-beginning-told-after-it-was-enough",
+    ),
+    pytest.param(
+        [
             registered(0, "ada"),
             *POSTS,
             unposted(1, "ada", "p1"),

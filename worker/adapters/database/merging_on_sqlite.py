@@ -94,6 +94,8 @@ def written_on_sqlite(news: Sequence[ActivityNews]) -> _Written:
 def merge_on_sqlite(connection: Connection, written: _Written, marks: Mapping[Kind, Marks]) -> list[Moved]:
     """Do what `merge` does."""
     news, counted, columns = written
+    if not news:
+        return []
     known = _insert(connection, columns)
     changes = _Changes()
     for place, (each, at) in enumerate(zip(news, counted, strict=True)):

@@ -142,9 +142,9 @@ Index(
     postgresql_where=text("state = 'revoking'"),
     sqlite_where=text("state = 'revoking'"),
 )
-# An award begins without a lease and without an assertion: it is spared the upkeep of these two.
+# An award begins without a lease: it is spared the upkeep of this.
 Index(
-    "ix_awards_lease_id",
+    "ix_awards_lease",
     awards.c.lease_id,
     postgresql_where=text("lease_id IS NOT NULL"),
     sqlite_where=text("lease_id IS NOT NULL"),
@@ -152,14 +152,7 @@ Index(
 Index("ix_awards_badge_id_state", awards.c.badge_id, awards.c.state)
 Index("ix_awards_badge_id_decided_at", awards.c.badge_id, awards.c.decided_at)  # when it was earned last
 # The provider's id is one award's only. Where awards are sharded by user this one index stays apart.
-Index(
-    "ix_awards_issuer_assertion_id",
-    awards.c.issuer,
-    awards.c.assertion_id,
-    unique=True,
-    postgresql_where=text("assertion_id IS NOT NULL"),
-    sqlite_where=text("assertion_id IS NOT NULL"),
-)
+Index("ix_awards_issuer_assertion_id", awards.c.issuer, awards.c.assertion_id, unique=True)
 
 # Which user an address of a badge belongs to: two people with one address are one person to the provider.
 recipients = Table(

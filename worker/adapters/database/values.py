@@ -25,7 +25,7 @@ def execute_values(
     Nothing is executed that is not asked for.
     """
     width = len(columns)
-    values: list[Any] = [None] * (width * len(columns[0]))
+    values: list[Any] = [None] * (width * len(columns[0])) if columns else []
     for place, column in enumerate(columns):
         values[place::width] = column
     begins = 0
