@@ -20,7 +20,7 @@ from benchmarks.cases import BATCH, Cases, known
 from benchmarks.figures import Figures, show, write
 from benchmarks.ground import Ground, ground, load, machine
 
-NAMES = "one,two,default,bare,plain,single,statements,sqlite,latency,stored,badges,pages,everybody,simulate"
+NAMES = "one,bare,two,latency,plain,default,single,statements,sqlite,stored,badges,pages,everybody,simulate"
 
 
 def main() -> None:

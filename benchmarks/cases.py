@@ -101,17 +101,20 @@ class Cases:
         self._turn = 0
 
     def by_name(self) -> dict[str, Callable[[], None]]:
-        """Return the cases in the order in which a turn runs them."""
+        """Return the cases in the order in which a turn runs them.
+
+        What is held against something else comes right after it: the machine may be another one in a minute.
+        """
         return {
             "one": self.one,
-            "two": self.two,
-            "default": self.default,
             "bare": self.bare,
+            "two": self.two,
+            "latency": self.latency,
             "plain": self.plain,
+            "default": self.default,
             "single": self.single,
             "statements": self.statements,
             "sqlite": self.sqlite,
-            "latency": self.latency,
             "stored": self.stored,
             "badges": self.badges,
             "pages": self.pages,
