@@ -22,19 +22,21 @@ from worker.rules.criteria import SocialConnection
 from worker.rules.rulebook import Rule, Rulebook
 
 _USER = "INSERT INTO users (user_id) VALUES (%s) ON CONFLICT DO NOTHING"
-# A row comes back when something changed: seen for the first time, or earlier than known.
-_ACTIVITY = """
-INSERT INTO activities (user_id, kind, object_id, first_at, last_at, counted_at, source, event_id)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (user_id, kind, object_id) DO UPDATE SET
-    first_at = excluded.first_at, counted_at = excluded.first_at,
-    source = excluded.source, event_id = excluded.event_id
-WHERE excluded.first_at < activities.first_at
-RETURNING xmax = 0
-"""
-_COUNT = """
-INSERT INTO counts (user_id, kind, value) VALUES (%s, %s, 1)
-ON CONFLICT (user_id, kind) DO UPDATE SET value = counts.value + 1 RETURNING value
+# A row comes back when something changed: seen for the first time, with the count, or earlier than known.
+_MERGE = """
+WITH told AS (
+    INSERT INTO activities (user_id, kind, object_id, first_at, last_at, counted_at, source, event_id)
+    VALUES (%(user)s, %(kind)s, %(object)s, %(at)s, %(last)s, %(at)s, %(source)s, %(event)s)
+    ON CONFLICT (user_id, kind, object_id) DO UPDATE SET
+        first_at = excluded.first_at, counted_at = excluded.first_at,
+        source = excluded.source, event_id = excluded.event_id
+    WHERE excluded.first_at < activities.first_at
+    RETURNING xmax = 0 AS fresh
+), counted AS (
+    INSERT INTO counts (user_id, kind, value) SELECT %(user)s, %(kind)s, 1 FROM told WHERE fresh
+    ON CONFLICT (user_id, kind) DO UPDATE SET value = counts.value + 1 RETURNING value
+)
+SELECT (SELECT value FROM counted) FROM told
 """
 _NEAR = """
 SELECT counted_at FROM activities
@@ -74,14 +76,13 @@ class Taking:
 
     def _merge(self, cursor: psycopg.Cursor, news: ActivityNews) -> Iterator[str]:
         user_id, kind, object_id, at, last, _, source, event_id = news
-        cursor.execute(_ACTIVITY, [user_id, kind.value, object_id, at, last, at, source, event_id])
+        told = {"user": user_id, "kind": kind.value, "object": object_id, "at": at, "last": last}
+        cursor.execute(_MERGE, told | {"source": source, "event": event_id})
         changed = cursor.fetchone()
         if changed is None:
             return
         earned = list(self._rulebook.by_object.get((kind, object_id), ()))
-        if changed[0]:
-            cursor.execute(_COUNT, [user_id, kind.value])
-            (count,) = cursor.fetchone() or (0,)
+        if (count := changed[0]) is not None:
             earned += self._rulebook.crossed(kind, count - 1, count)
             earned += self._windows(cursor, news, count)
         for rule in earned:

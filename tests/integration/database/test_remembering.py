@@ -25,8 +25,7 @@ def test_an_award_that_was_undone_with_its_batch_is_made_after_all(own_postgres:
         posted(5, "ada", "p3"),
         posted(6, "ada", "p4"),
     ]
-
-    failing = [unposted(7, "ada", "p3"), posted(7, "bob", "poison")]
+    failing = [unposted(7, "ada", "p3"), posted(7, "ada", "poison")]
 
     done = own_postgres.awarding().ingest([*earning, *finding, *failing])
 
