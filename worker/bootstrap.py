@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from worker.settings import Settings, load_settings
 if TYPE_CHECKING:
     import redis
     from celery import Celery
+    from sqlalchemy import Engine
 
     from worker.adapters.beat_tick import BeatTick
     from worker.adapters.celery_dispatch import CeleryDispatch
@@ -49,18 +51,30 @@ class Services:
     def __init__(self, settings: Settings, celery: Celery | None = None) -> None:
         self.settings = settings
         self._celery = celery
+        self._opened = ExitStack()
+
+    def close(self) -> None:
+        """Close what was opened to the database and to Redis; queues are closed by whoever uses them."""
+        self._opened.close()
 
     @cached_property
     def database(self) -> Database:
         """Return the database."""
-        return Database(make_engine(self.settings.database_url.get_secret_value()))
+        return Database(self._engine())
+
+    def _engine(self, *, intake: bool = False) -> Engine:
+        engine = make_engine(self.settings.database_url.get_secret_value(), intake=intake)
+        self._opened.callback(engine.dispose)
+        return engine
 
     @cached_property
     def badge_shelf(self) -> BadgeShelf:
         """Return where pages of badges are read."""
         from worker.adapters.database.badge_pages import BadgeShelf
 
-        return BadgeShelf(self.settings.database_url.get_secret_value())
+        shelf = BadgeShelf(self.settings.database_url.get_secret_value())
+        self._opened.callback(shelf.engine.dispose)
+        return shelf
 
     @cached_property
     def queue(self) -> EventQueue:
@@ -98,15 +112,16 @@ class Services:
         from worker.consuming import Consumer, Pace
 
         pace = Pace(self.settings.batch_size, self.settings.batch_wait)
-        store = Database(make_engine(self.settings.database_url.get_secret_value(), intake=True))
-        awarding = Awarding(store, utc_now, self.settings.key)
+        awarding = Awarding(Database(self._engine(intake=True)), utc_now, self.settings.key)
         return Consumer(self.queue, awarding, self.dispatch, pace)
 
     @cached_property
     def _redis(self) -> redis.Redis:
         from worker.adapters.redis_connection import connect
 
-        return connect(self.settings.required("redis_url"))
+        client = connect(self.settings.required("redis_url"))
+        self._opened.callback(client.close)
+        return client
 
     @cached_property
     def _tokens(self) -> RedisTokens:

@@ -21,15 +21,11 @@ import typer.testing
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from worker import bootstrap
 from worker.__main__ import main
-from worker.adapters.database.engine import make_engine
 from worker.cli.application import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from sqlalchemy import Engine
 
 PREFIX = "BADGE_WORKER_"
 PROGRAM = (sys.executable, "-m", "worker")
@@ -61,21 +57,12 @@ def run(*words: str | Path, stdin: bytes | None = None) -> Result:
 
 @contextmanager
 def _ended_with_it() -> Iterator[None]:
-    """Let a command's connections to the database, and what it sets up for its logs, end with it."""
+    """Let what a command sets up for its logs end with it."""
     root = logging.getLogger()
     handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
-    engines: list[Engine] = []
-
-    def make_one(url: str, **options: Any) -> Engine:
-        engines.append(make_engine(url, **options))
-        return engines[-1]
-
     try:
-        with mock.patch.object(bootstrap, "make_engine", make_one):
-            yield
+        yield
     finally:
-        for engine in engines:
-            engine.dispose()
         root.handlers[:] = handlers
         root.setLevel(level)
         structlog.configure(**configuration)

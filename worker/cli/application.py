@@ -12,6 +12,7 @@ from worker.cli import awards, badges, badgr, database, dead_letters, embedding,
 from worker.cli.diagnosis import doctor
 from worker.cli.explain import explain
 from worker.cli.healthcheck import healthcheck
+from worker.cli.opening import closing_services
 from worker.cli.output import say
 from worker.cli.publishing import publish
 from worker.cli.reconciling import reconcile
@@ -22,12 +23,13 @@ from worker.errors import BadgeWorkerError, ConfigurationError
 
 
 class Commands(TyperGroup):
-    """Ends a command with one line and the right code for every error that the worker raises on purpose."""
+    """Ends a command: closes what it opened; an error that the worker raises is a line and a code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with closing_services():
+                return super().invoke(ctx)
         except BadgeWorkerError as error:
             for line in str(error).splitlines() or [type(error).__name__]:
                 say(line)

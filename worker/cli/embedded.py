@@ -125,6 +125,7 @@ class Whole:
         )
         settings = {PREFIX + name: value for name, value in self.variables.items()}
         self.services = Services(load_settings(settings, self.folder))
+        self._stack.callback(self.services.close)
         self._add("sandbox", sys.executable, "-m", "worker", "sandbox", *self._sandbox_options(port))
         upgrade(self.services.database.engine)
         apply(self.services.database, at_the_sandbox(definitions, self.sandbox_url))

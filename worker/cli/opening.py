@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from worker.cli.output import say
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
     from worker.adapters.metrics import State
     from worker.bootstrap import Services
     from worker.settings import Settings
+
+_opened: ContextVar[ExitStack] = ContextVar("opened")
+
+
+@contextmanager
+def closing_services() -> Iterator[None]:
+    """Close in the end what is opened meanwhile."""
+    with ExitStack() as opened:
+        before = _opened.set(opened)
+        try:
+            yield
+        finally:
+            _opened.reset(before)
 
 
 def open_settings(*, quiet: bool = True) -> Settings:
@@ -33,10 +47,13 @@ def open_settings(*, quiet: bool = True) -> Settings:
 
 
 def open_services(*, quiet: bool = True) -> Services:
-    """Return services that connect when first used; raises ConfigurationError."""
+    """Return services that connect when first used, and end with the command; raises ConfigurationError."""
     from worker.bootstrap import Services
 
-    return Services(open_settings(quiet=quiet))
+    here = Services(open_settings(quiet=quiet))
+    if opened := _opened.get(None):
+        opened.callback(here.close)
+    return here
 
 
 def open_database(here: Services) -> Database:
