@@ -23,6 +23,10 @@ class Kind(StrEnum):
     __hash__ = str.__hash__  # enum's own is written in Python, and kinds are hashed for every event
 
 
+# By name: asking the class costs several times as much, for each of many rows.
+KINDS = {kind.value: kind for kind in Kind}
+
+
 class Key(NamedTuple):
     """Which activity: one row of the table."""
 

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Connection, Dialect, Executable, select
 from sqlalchemy.dialects import postgresql
 
-from worker.activities import Kind
+from worker.activities import KINDS, Kind
 from worker.adapters.database import engine
 from worker.adapters.database.arrays import INSTANT, INTEGER, TEXT, Rows
 from worker.adapters.database.history import WORKER, Entry, next_number, write_history
@@ -67,7 +67,6 @@ _SQLITE_DECIDED = (
     "json_object('earned_at', earned_at, 'version', definition_version) FROM awards WHERE rowid > :last"
 )
 
-_KINDS = {kind.value: kind for kind in Kind}
 Counts = dict[str, dict[Kind, list[Counted]]]
 
 
@@ -110,7 +109,7 @@ class Decisions:
             sql = f"{' UNION ALL '.join(asked)} {in_order}"
             rows = self.connection.execute(self._instants(sql, "counted_at"), bound)
             for user_id, kind, object_id, counted_at, source, event_id in rows.all():
-                found[user_id][_KINDS[kind]].append(Counted(object_id, counted_at, source, event_id))
+                found[user_id][KINDS[kind]].append(Counted(object_id, counted_at, source, event_id))
         return found
 
     def blocks(self, user_ids: Collection[str]) -> dict[str, list[Block]]:

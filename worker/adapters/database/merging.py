@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.dialects import postgresql
 
-from worker.activities import Kind
+from worker.activities import KINDS, Kind
 from worker.adapters.database.arrays import INSTANT, TEXT, Rows
 from worker.adapters.database.merging_on_sqlite import merge_on_sqlite, written_on_sqlite
 from worker.adapters.database.statements import statement
@@ -54,7 +54,7 @@ def merge(connection: Connection, news: Written, marks: Mapping[Kind, Marks]) ->
     if connection.dialect.name == "sqlite":
         return merge_on_sqlite(connection, news, marks)
     found = connection.execute(statement(_POSTGRESQL), news | _parameters(marks)).all()
-    return [Moved(user_id, _KINDS[kind], *rest) for user_id, kind, *rest in found]
+    return [Moved(user_id, KINDS[kind], *rest) for user_id, kind, *rest in found]
 
 
 def _parameters(marks: Mapping[Kind, Marks]) -> dict[str, Any]:
@@ -66,7 +66,6 @@ def _parameters(marks: Mapping[Kind, Marks]) -> dict[str, Any]:
     return parameters
 
 
-_KINDS = {kind.value: kind for kind in Kind}
 # The kinds of which a criterion counts.
 _COUNTED = (Kind.POST, Kind.CONNECTED)
 
