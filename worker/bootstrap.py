@@ -54,7 +54,7 @@ class Services:
         self._opened = ExitStack()
 
     def close(self) -> None:
-        """Close what was opened to the database and to Redis; queues are closed by whoever uses them."""
+        """Close what was opened to the database, to Redis and to the event queue."""
         self._opened.close()
 
     @cached_property
@@ -81,7 +81,9 @@ class Services:
         """Return the event queue; it is one consumer's and belongs to one thread at a time."""
         from worker.adapters.queues import open_queue
 
-        return open_queue(self.settings.required("events_url"))
+        queue = open_queue(self.settings.required("events_url"))
+        self._opened.callback(queue.close)
+        return queue
 
     @cached_property
     def intake(self) -> Intake:
@@ -253,7 +255,9 @@ class Services:
     def _lag(self) -> Lag:
         from worker.adapters.queues.lag import Lag
 
-        return Lag(self.settings.required("events_url"))
+        lag = Lag(self.settings.required("events_url"))
+        self._opened.callback(lag.close)
+        return lag
 
     def _leeways(self) -> dict[str, Leeway]:
         issuers = self.issuers()

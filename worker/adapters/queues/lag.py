@@ -28,6 +28,12 @@ class Lag:
             url, stream = stream_at(parts)
             self._stream = connect(url), stream
 
+    def close(self) -> None:
+        """Look no more. Never raises."""
+        self._queue.close()
+        if self._stream is not None:
+            self._stream[0].close()
+
     def messages(self) -> int:
         """Return how many messages are unread or unacknowledged; raises QueueUnavailable.
 

@@ -152,6 +152,7 @@ class RedisStreamQueue:
         if not self._reads:
             self._redis.close()
             return
+        self._reads = False
         try:
             self._touch(self._held.ids(), idle_ms=ABANDONED_MS)
             self._remove_empty_consumers(self.name)
