@@ -54,7 +54,7 @@ class Services:
         self._opened = ExitStack()
 
     def close(self) -> None:
-        """Close what was opened to the database, to Redis and to the event queue."""
+        """Close all that was opened. Closing twice does no harm."""
         self._opened.close()
 
     @cached_property
@@ -91,14 +91,19 @@ class Services:
         from worker.adapters.queues import open_queue
         from worker.intake import Intake
 
-        return Intake(open_queue(self.settings.required("events_url")))
+        intake = Intake(open_queue(self.settings.required("events_url")))
+        self._opened.callback(intake.close)
+        return intake
 
     @cached_property
     def celery(self) -> Celery:
         """Return the Celery application to send tasks with."""
         from worker.adapters.celery_app import make_celery
 
-        return self._celery or make_celery(lambda: self.settings.required("broker_url"))
+        if self._celery is None:
+            self._celery = make_celery(lambda: self.settings.required("broker_url"))
+            self._opened.callback(self._celery.close)
+        return self._celery
 
     @cached_property
     def dispatch(self) -> CeleryDispatch:

@@ -218,6 +218,7 @@ def test_the_web_application_answers_behind_a_door_with_tls(sqlite_url: str, tmp
         answer = wait_until(lambda: is_well(f"https://127.0.0.1:{port}/healthz"), what="an answer")
         stop.set()
         server.join()
+    here.close()
 
     assert answer
 

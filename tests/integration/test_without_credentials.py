@@ -31,6 +31,7 @@ def test_awards_of_an_issuer_without_credentials_say_what_is_missing(sqlite_url:
     assert award.last_error is not None
     assert "BADGE_WORKER_ISSUER_ACADEMY_USERNAME" in award.last_error
     assert here.permits(here.issuers()).room("academy", 0) == 0  # paused, not hammered
+    here.close()
 
 
 def admitted(here: Services) -> Call:

@@ -73,14 +73,6 @@ class AdminSite:
         return self.client.post(f"/admin/{path}", data={"word": self.word(), **fields})
 
 
-def put_away(services: Services) -> None:
-    """Close every connection that a site has opened."""
-    services.intake.close()
-    services.database.engine.dispose()
-    if "_redis" in vars(services):
-        services._redis.close()
-
-
 class _InProcess(httpx.BaseTransport):
     """Asks an application without a port."""
 
@@ -105,7 +97,7 @@ def admin_site(ground: Ground, environment: dict[str, str]) -> Iterator[AdminSit
         transport=_InProcess(app), base_url="http://admin.test", follow_redirects=True
     ) as client:
         yield AdminSite(ground, client)
-    put_away(services)
+    services.close()
 
 
 def fill(ground: Ground) -> None:

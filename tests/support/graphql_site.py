@@ -106,7 +106,7 @@ def served(database_url: str, **others: Any) -> Iterator[Site]:
             yield Site(Ground(engine), services, client)
     finally:
         engine.dispose()
-        services.badge_shelf.engine.dispose()
+        services.close()
 
 
 @contextmanager

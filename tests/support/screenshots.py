@@ -103,8 +103,7 @@ def _site(place: Path) -> Iterator[str]:
         apply(ground.database, read(definitions(_badges(), academy=ISSUER, partner=PARTNER)))
         more = {"BADGE_WORKER_GRAPHQL_EXPLORER": "true"}
         services = Services(load_settings(variables(url, valkey, **more), place))
-        stack.callback(services.database.engine.dispose)
-        stack.callback(services.intake.close)
+        stack.callback(services.close)
         _call(services.permits(services.issuers()))
         _fill(ground)
         yield stack.enter_context(listening(application(services)))

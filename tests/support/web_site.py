@@ -55,18 +55,7 @@ def site(given: Settings) -> Iterator[httpx.Client]:
         stop.set()
         thread.join()
         listener.close()
-        _leave(services)
-
-
-def _leave(services: Services) -> None:
-    """Close what was opened on the way: a process of its own would simply end."""
-    made = vars(services)
-    if "celery" in made:
-        services.celery.close()
-    if "_redis" in made:
-        made["_redis"].close()
-    if "database" in made:
-        services.database.engine.dispose()
+        services.close()
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -77,4 +77,4 @@ def test_after_redis_was_emptied_the_database_knows_of_the_calls(
     room = here.permits(here.issuers()).room("academy", 0)
 
     assert (first, room) == (100, 0)
-    here.database.engine.dispose()
+    here.close()

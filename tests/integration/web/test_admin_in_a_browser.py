@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.admin_site import ATTACK, TOKEN, fill, put_away, variables
+from tests.support.admin_site import ATTACK, TOKEN, fill, variables
 from tests.support.bodies import enrolled
 from tests.support.browser import Browser, browser
 from tests.support.graphql_site import listening
@@ -49,7 +49,7 @@ def address(ground: Ground, valkey_server: str, queue_url: str) -> Iterator[str]
     services = Services(load_settings(environment))
     with listening(application(services)) as address:
         yield f"{address}/admin"
-    put_away(services)
+    services.close()
 
 
 @pytest.fixture(scope="module")

@@ -41,8 +41,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ground.ingest(registered(0, "ada", uuid="uuid-ada"), enrolled(1, "ada", "40"))
     with listening(application(services)) as address:
         yield address
-    services.database.engine.dispose()
-    services.badge_shelf.engine.dispose()
+    services.close()
 
 
 def test_everything_that_the_page_names_is_there(address: str) -> None:
