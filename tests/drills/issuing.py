@@ -175,6 +175,7 @@ class Drill:
         database_url, redis_url = urls
         self._database = services.plain(database_url)
         self._client = connect(redis_url)
+        stack.callback(self._client.close)
         self._env = {
             "BADGE_WORKER_DATABASE_URL": database_url,
             "BADGE_WORKER_EVENTS_URL": f"{redis_url}?stream=badge-events",

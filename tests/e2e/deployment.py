@@ -52,6 +52,7 @@ class Deployment:
         self._folder = folder
         self._database = plain(database_url)
         self.redis = connect(redis_url)
+        stack.callback(self.redis.close)
         self.started: list[Spawned] = []
         self.processes: dict[str, Spawned] = {}
         self.sandbox_url = ""

@@ -90,8 +90,10 @@ class World:
 
 
 @pytest.fixture
-def world(spawn: Spawn, postgres_url: str, redis_url: str, tmp_path: Path) -> World:
-    return World(spawn, postgres_url, redis_url, tmp_path)
+def world(spawn: Spawn, postgres_url: str, redis_url: str, tmp_path: Path) -> Iterator[World]:
+    made = World(spawn, postgres_url, redis_url, tmp_path)
+    yield made
+    made.client.close()
 
 
 def people() -> Population:

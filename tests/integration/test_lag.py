@@ -14,14 +14,18 @@ from worker.adapters.redis_connection import connect
 from worker.errors import LimiterUnavailable, QueueUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import redis
 
 PAST = 90_000  # milliseconds
 
 
 @pytest.fixture
-def lag(redis_url: str) -> Lag:
-    return Lag(f"{redis_url}?stream=events")
+def lag(redis_url: str) -> Iterator[Lag]:
+    looking = Lag(f"{redis_url}?stream=events")
+    yield looking
+    looking.close()
 
 
 def add(client: redis.Redis, milliseconds_ago: int) -> bytes:
@@ -65,6 +69,7 @@ def test_rabbitmq_tells_how_many_wait_but_not_since_when(amqp_url: str) -> None:
     lag = Lag(amqp_url)
 
     assert (lag.messages(), lag.seconds()) == (0, None)
+    lag.close()
 
 
 def test_a_queue_that_cannot_be_reached_says_so_without_its_address() -> None:
