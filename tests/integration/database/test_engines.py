@@ -104,6 +104,16 @@ def test_a_connection_that_is_cut_is_told_as_unavailable_and_replaced(postgres: 
     assert postgres.ingest(posted(1, "ada", "p")).events == 1
 
 
+def test_a_session_that_only_reads_is_told_as_unavailable_and_replaced(postgres: Ground) -> None:
+    """It stays so for good, also when the database that made it so takes writes again."""
+    with transaction(postgres.engine) as connection:
+        connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+
+    with pytest.raises(DatabaseUnavailable):
+        postgres.ingest(posted(1, "ada", "p"))
+    assert postgres.ingest(posted(1, "ada", "p")).events == 1
+
+
 MENDED = ["40001", "40P01", "53300", "53100", "57P01", "57014", "55P03", "08006", "25P03", "25006"]
 NOT_MENDED = ["42501", "23505", "XX000"]
 

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, exc, make_url, text
 
 from worker.errors import ConfigurationError, DatabaseUnavailable, Unstorable
 
 _READ_ONLY = "read_only"
 # PostgreSQL's SQLSTATE classes and codes that time mends: connection, rollback, resources, shutdown, locks,
 # a statement that was cancelled, a transaction that lay idle, a server that only reads after a failover.
-_TIME_MENDS = ("08", "40", "53", "57P", "57014", "55P03", "58", "25P03", "25006")
+_ONLY_READS = "25006"
+_TIME_MENDS = ("08", "40", "53", "57P", "57014", "55P03", "58", "25P03", _ONLY_READS)
 _TOO_MUCH = "54"  # a limit of the server's, which no other try gets under
 
 # A consumer that vanished in the middle of a batch must not hold the rules for hours, nor one hang for hours
@@ -51,7 +52,7 @@ def make_engine(database_url: str, pool_size: int = 5, *, intake: bool = False, 
     except exc.ArgumentError as error:
         raise ConfigurationError("BADGE_WORKER_DATABASE_URL: not a database URL") from error
     if url.drivername == "postgresql+psycopg":
-        return create_engine(
+        engine = create_engine(
             url,
             hide_parameters=True,  # an error's text goes to logs, and parameters hold addresses
             pool_size=pool_size,
@@ -66,12 +67,23 @@ def make_engine(database_url: str, pool_size: int = 5, *, intake: bool = False, 
                 "application_name": "badge-worker",
             },
         )
+        event.listen(engine, "handle_error", _part_if_it_only_reads)
+        return engine
     if url.get_backend_name() == "sqlite":
         return _sqlite(create_engine(url, hide_parameters=True, connect_args={"timeout": 30}))
     raise ConfigurationError(
         f"BADGE_WORKER_DATABASE_URL: {url.drivername} is not supported; "
         "use postgresql+psycopg://… or sqlite:///…"
     )
+
+
+def _part_if_it_only_reads(context: ExceptionContext) -> None:
+    """Keep no connection to what may not be written: the session may stay so when the database does not.
+
+    It is settled as a session begins, and behind the same address may be another server by now.
+    """
+    if getattr(context.original_exception, "sqlstate", None) == _ONLY_READS:
+        context.is_disconnect = True
 
 
 def _sqlite(engine: Engine) -> Engine:
