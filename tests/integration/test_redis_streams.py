@@ -12,10 +12,12 @@ import threading
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import pytest
 import structlog
 
+from tests.support.forwarder import Forwarder
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 from worker.adapters.embedded import start_valkey
@@ -400,6 +402,33 @@ def test_after_an_outage_the_same_consumer_works_on(tmp_path: Path) -> None:
         assert bodies(consumer.read(10, wait=0)) == [b"2"]
         assert consumer.backlog() == 1
         consumer.close()
+
+
+def test_a_connection_to_what_became_a_replica_is_not_kept(tmp_path: Path) -> None:
+    """After a failover the address leads elsewhere, but who is connected already stays so."""
+    with (
+        start_valkey(tmp_path / "old", persistent=False) as old,
+        start_valkey(tmp_path / "new", persistent=False) as new,
+        connect(old.url) as old_client,
+        Forwarder(port_of(old.url)) as address,
+    ):
+        address.open()
+        queue = RedisStreamQueue(f"redis://127.0.0.1:{address.port}/0")
+        queue.publish([b"1"])
+        address.lead_to(port_of(new.url))
+        old_client.replicaof("127.0.0.1", port_of(new.url))
+        with pytest.raises(QueueUnavailable, match="read only"):
+            queue.publish([b"2"])
+
+        assert queue.publish([b"2"]) == 1
+        assert b"2" in bodies(queue.read(10, wait=0))
+        queue.close()
+
+
+def port_of(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
 
 
 @pytest.mark.parametrize("call", ["acknowledge", "read"])

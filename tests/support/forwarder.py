@@ -24,6 +24,10 @@ class Forwarder:
         self._sockets.append(listener)
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
+    def lead_to(self, target: int) -> None:
+        """Pass new connections on to another port; those that there are stay."""
+        self._target = target
+
     def close(self) -> None:
         """Cut all connections."""
         for each in self._sockets:

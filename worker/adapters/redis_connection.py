@@ -20,4 +20,6 @@ def connect(url: str) -> redis.Redis:
         socket_keepalive=True,
         health_check_interval=10,
         retry=Retry(NoBackoff(), 0),
+        # Not repeated either, but such a connection is not kept: after a failover it leads to a replica.
+        retry_on_error=[redis.ReadOnlyError],
     )
