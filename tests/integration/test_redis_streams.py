@@ -339,6 +339,23 @@ def test_an_entry_without_an_event_is_given_with_all_it_has(
     assert usual.body == b"\xff as it came"
 
 
+def test_what_was_trimmed_while_it_was_held_is_nobodys_any_more(
+    open_consumer: Open, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis 6.2 hands out what is gone without its id; since 7 it strikes it off by itself."""
+    consumer = open_consumer()
+    consumer.publish([b"1", b"2", b"3"])
+    redis_client.xgroup_create(STREAM, GROUP, id="0")
+    redis_client.xreadgroup(GROUP, consumer.name, {STREAM: ">"})
+    redis_client.xtrim(STREAM, maxlen=2, approximate=False)
+    left: Any = redis_client.xrange(STREAM)
+    given = [b"0-0", [(None, None), *left]]
+    monkeypatch.setattr(consumer._redis, "xautoclaim", lambda *_, **__: given)
+
+    assert bodies(consumer.read(3, wait=0)) == [b"2", b"3"]
+    assert redis_client.xpending(STREAM, GROUP)["pending"] == 2
+
+
 def test_the_backlog_is_not_misled_by_what_others_removed_or_acknowledged(
     open_consumer: Open, redis_client: redis.Redis
 ) -> None:

@@ -202,12 +202,25 @@ class RedisStreamQueue:
             reply: Any = self._redis.xautoclaim(
                 self._stream, self._group, self.name, round(self._min_idle * 1000), cursor, count=limit
             )
-            cursor, entries = reply[:2]
+            cursor, claimed = reply[:2]
+            entries = [entry for entry in claimed if entry[1] is not None]
+            if len(entries) != len(claimed):
+                self._forget_trimmed(len(claimed))
             if entries:
-                return list(entries)
+                return entries
             if cursor == b"0-0":
                 self._tidy()
                 return []
+
+    def _forget_trimmed(self, number: int) -> None:
+        """Strike off what was trimmed from the stream: Redis before version 7 gives it to us without id."""
+        held: Any = self._redis.xpending_range(
+            self._stream, self._group, "-", "+", number, consumername=self.name
+        )
+        ids = [each["message_id"] for each in held]
+        gone = [each for each in ids if not self._redis.xrange(self._stream, each, each)]
+        if gone:
+            self._redis.xack(self._stream, self._group, *gone)
 
     def _tidy(self) -> None:
         """Now and then remove the names of dead consumers; those that were killed never said farewell."""
