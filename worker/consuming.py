@@ -24,6 +24,10 @@ _LONGEST_READ = 1.0  # seconds for which a stop is not noticed
 _LONGEST_WAIT = 10.0  # seconds between two signs of life while a batch is being committed
 _BREATH_EVERY = 5.0  # seconds between two reads with empty hands, at most
 _ENOUGH = 100  # messages that are worth a commit: with so many in hand nothing waits for more
+_HEAVY = 8 * 1024 * 1024  # bytes in hand that are worth a commit: no more is read before it
+# Messages that are read at once to begin with, twice as many each time that they are light: of what is too
+# much for our memory we would die again each time that it comes again.
+_FIRST_BITE = 16
 _LOOKS = 10  # for more, within the longest wait to fill a batch
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02  # seconds between two of them
 _PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds between tries while something cannot be reached
@@ -53,6 +57,7 @@ class _Filled:
     messages: list[Message] = field(default_factory=list)
     read: ReadBatch = field(default_factory=ReadBatch)
     begun: float = 0.0
+    weight: int = 0  # bytes
 
 
 class Consumer:
@@ -78,6 +83,7 @@ class Consumer:
         self._done = Ingested()
         self._busy_at = monotonic()
         self._breathes_at = self._busy_at + _BREATH_EVERY
+        self._bite = _FIRST_BITE
 
     def run(self, stop: threading.Event, until_idle: float | None = None) -> Ingested:
         """Consume until `stop` is set, or until nothing was unread or pending for `until_idle` seconds.
@@ -142,7 +148,8 @@ class Consumer:
     def _fill(self, stop: threading.Event, under_way: _UnderWay | None) -> _Filled:
         """Read a batch: as much as comes while another one is being committed, else as is worth a commit."""
         filled = _Filled()
-        self._read_into(filled, 0 if under_way else _LONGEST_READ)
+        if not self._read_on(filled, 0 if under_way else _LONGEST_READ):
+            return filled
         if under_way is None:
             self._fill_on(filled, stop)
         else:
@@ -167,24 +174,25 @@ class Consumer:
                 return
 
     def _is_full(self, filled: _Filled) -> bool:
-        return len(filled.messages) >= self._pace.size
+        return len(filled.messages) >= self._pace.size or filled.weight >= _HEAVY
 
     def _is_worth_a_commit(self, filled: _Filled) -> bool:
         number = len(filled.messages)
         waited = number > 0 and self._monotonic() - filled.begun >= self._pace.wait
-        return waited or number >= min(_ENOUGH, self._pace.size)
+        return waited or number >= min(_ENOUGH, self._pace.size) or filled.weight >= _HEAVY
 
     @property
     def _pause(self) -> float:
         return min(max(self._pace.wait / _LOOKS, _SHORTEST_PAUSE), _LONGEST_PAUSE)
 
-    def _read_on(self, filled: _Filled) -> bool:
+    def _read_on(self, filled: _Filled, patience: float = 0) -> bool:
         """Take what there is by now; False: the queue is gone. What is in hand must not wait for it then.
 
         It would come again, after what came later. Committed, it comes again at most, and changes nothing.
         """
         try:
-            self._read_into(filled, 0)
+            while self._read_into(filled, patience) and not self._is_full(filled):
+                patience = 0  # there may be more
         except QueueUnavailable as error:
             if not filled.messages:
                 raise
@@ -192,13 +200,22 @@ class Consumer:
             return False
         return True
 
-    def _read_into(self, filled: _Filled, patience: float) -> None:
-        """Take what there is, and read it at once: what comes next need not wait for that."""
-        messages = self._queue.read(self._pace.size - len(filled.messages), patience)
+    def _read_into(self, filled: _Filled, patience: float) -> bool:
+        """Take a bite, and read it at once: what comes next need not wait for that. True: there may be more.
+
+        A queue can be asked for so many messages, but not for so many bytes.
+        """
+        limit = min(self._pace.size - len(filled.messages), self._bite)
+        messages = self._queue.read(limit, patience)
         if messages and not filled.messages:
             filled.begun = self._monotonic()
+        bodies = [message.body for message in messages]
+        if weight := sum(map(len, bodies)):
+            self._bite = max(1, min(2 * self._bite, self._pace.size, _HEAVY * len(bodies) // weight))
         filled.messages += messages
-        filled.read += self._awarding.read([message.body for message in messages])
+        filled.weight += weight
+        filled.read += self._awarding.read(bodies)
+        return len(messages) == limit
 
     def _finish(self, thread: Executor, batch: _UnderWay, stop: threading.Event) -> bool:
         """Await the commit, then acknowledge; return whether it was committed."""

@@ -147,6 +147,50 @@ def test_what_is_worth_a_commit_does_not_wait_for_more() -> None:
     assert awarding.begun == [numbered(1, 100)]
 
 
+class Counting(MemoryQueue):
+    """Notes how much was read at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[list[int]] = []
+
+    def read(self, limit: int, wait: float) -> Sequence[Message]:
+        messages = super().read(limit, wait)
+        if messages:
+            self.reads.append([len(message.body) for message in messages])
+        return messages
+
+
+def test_what_is_read_at_once_and_committed_together_is_bounded_by_its_size() -> None:
+    """Who dies of what is too much for its memory would die of it again when it comes again."""
+    queue, awarding, stop = Counting(), Slow(), threading.Event()
+    queue.publish([bytes(1024 * 1024)] * 64)
+
+    thread = start(queue, awarding, stop, Pace(500, 0.05))
+    awarding.leave.release(64)
+    wait_until(lambda: queue.backlog() == 0)
+    stop.set()
+    thread.join(60)
+
+    assert max(map(len, queue.reads)) == 16
+    assert max(map(len, queue.reads[1:])) <= 8
+    assert max(map(len, awarding.begun)) <= 16
+
+
+def test_of_what_is_light_as_much_is_read_at_once_as_a_batch_may_have() -> None:
+    queue, awarding, stop = Counting(), Slow(), threading.Event()
+    queue.publish([b"light"] * 2000)
+
+    thread = start(queue, awarding, stop, Pace(500, 0.05))
+    awarding.leave.release(64)
+    wait_until(lambda: queue.backlog() == 0)
+    stop.set()
+    thread.join(60)
+
+    assert [len(batch) for batch in awarding.begun] == [500] * 4
+    assert 500 in map(len, queue.reads)
+
+
 def test_a_stop_does_not_wait_until_a_batch_is_full() -> None:
     queue, awarding, stop = MemoryQueue(), Slow(), threading.Event()
     queue.publish([b"1"])
@@ -187,11 +231,11 @@ class Breaking(MemoryQueue):
 def test_what_is_in_hand_goes_before_what_comes_after_the_queue_was_away() -> None:
     """It would come again, later: a removal could go before what it removes."""
     queue, awarding = Breaking(), Slow()
-    queue.publish(numbered(1, 50))
+    queue.publish(numbered(1, 10))
 
     commit_one(queue, awarding, Pace(500, 3600))
 
-    assert awarding.begun == [numbered(1, 50)]
+    assert awarding.begun == [numbered(1, 10)]
     assert queue.backlog() == 0
 
 
