@@ -150,6 +150,7 @@ def test_an_error_of_ours_is_not_taken_for_an_outage(ground: Ground) -> None:
         "mysql://root@localhost/x",
         "postgresql://u:secret@localhost/x",
         "not a url",
+        "postgresql+psycopg://u:p@ss:secret@localhost/x",  # an @ that is not written as %40
         "postgresql+asyncpg://x/y",
     ],
 )

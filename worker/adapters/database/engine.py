@@ -49,8 +49,8 @@ def make_engine(database_url: str, pool_size: int = 5, *, intake: bool = False, 
     """
     try:
         url = make_url(database_url)
-    except exc.ArgumentError as error:
-        raise ConfigurationError("BADGE_WORKER_DATABASE_URL: not a database URL") from error
+    except (exc.ArgumentError, ValueError):  # which quote a part of it: a password with an @, say
+        raise ConfigurationError("BADGE_WORKER_DATABASE_URL: not a database URL") from None
     if url.drivername == "postgresql+psycopg":
         engine = create_engine(
             url,
