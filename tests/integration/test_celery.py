@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -105,6 +106,18 @@ class TestNudging:
             dispatch.nudge()
 
         assert [entry["event"] for entry in logs] == ["nudge.failed", "nudge.failed"]
+
+    def test_a_broker_that_fails_slowly_is_left_alone_for_longer_than_a_try_takes(self) -> None:
+        """Each try of a frozen one takes all of the time-out, and a consumer's commits would wait for it."""
+        app = make_celery(lambda: f"redis://127.0.0.1:{free_port()}/0")
+        clock = itertools.count(0, 10)
+        dispatch = CeleryDispatch(app, lambda: next(clock))
+
+        with capture_logs() as logs:
+            for _ in range(5):
+                dispatch.nudge()
+
+        assert [entry["event"] for entry in logs] == ["nudge.failed"]
 
     def test_a_full_broker_is_no_error_to_who_nudges(self, valkey: RunningServer, tmp_path: Path) -> None:
         del tmp_path

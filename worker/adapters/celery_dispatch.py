@@ -18,7 +18,9 @@ from worker.ports import Evaluation
 log = structlog.get_logger(__name__)
 
 _SELDOM = 0.05  # seconds between two nudges of one process: one dispatcher run serves many
-_AFTER_FAILURE = 10.0  # seconds without nudges after one that failed: a dead broker must not hold up commits
+# Seconds without nudges after one that failed, or so many times as long as it took, up to a minute: a dead
+# broker must not hold up commits, nor a frozen one, where each try takes all of the time-out.
+_AFTER_FAILURE, _TIMES, _LONGEST = 10.0, 9, 60.0
 _FRESH = 10  # seconds for which a nudge is worth anything, by clocks that may differ
 _SKEW = 30.0  # seconds by which two machines' clocks may differ
 
@@ -41,7 +43,8 @@ class CeleryDispatch:
                 self._app.send_task("awards.dispatch", expires=_FRESH, retry=False)
         except OperationalError as error:
             log.warning("nudge.failed", reason=str(error))
-            self._not_before = now + _AFTER_FAILURE
+            failed = self._monotonic()
+            self._not_before = failed + min(max(_AFTER_FAILURE, _TIMES * (failed - now)), _LONGEST)
         else:
             self._not_before = now + _SELDOM
 
