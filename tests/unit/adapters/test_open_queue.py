@@ -88,6 +88,7 @@ def test_kombus_other_transports_are_taken_as_they_are() -> None:
         pytest.param("amqp://me:secret/x@broker/", "not an address", id="amqp-slash-in-password"),
         pytest.param("amqp://me@broker:secret/", "not an address", id="amqp-port-is-no-number"),
         pytest.param("amqp://me:secret@broker/?queue=", "`queue` is empty", id="empty-queue"),
+        pytest.param(f"amqp://me:secret@broker/?queue={256 * 'q'}", "more than 255 bytes", id="long-queue"),
         pytest.param("amqp://me:secret@broker/?que=x", "parameters: que", id="amqp-unknown-parameter"),
         pytest.param("amqp://me:secret@broker/?heartbeat=0", "`heartbeat` is a number", id="no-heartbeat"),
         pytest.param("amqp://me:secret@broker/?heartbeat=often", "`heartbeat` is a number", id="heartbeat"),

@@ -24,6 +24,7 @@ WHAT_WORKS = (
     "use redis://host:6379/0?stream=badge-events (Redis Streams; rediss:// for TLS)"
     " or amqp://user:password@host:5672/vhost?queue=badge-events (RabbitMQ; amqps:// for TLS)"
 )
+LONGEST_NAME = 255  # bytes, says the protocol
 AMQP = {"amqp", "amqps", "pyamqp"}
 
 
@@ -109,6 +110,8 @@ def _queue_name(query: dict[str, str]) -> str:
     name = query.pop("queue", QUEUE)
     if not name:
         raise ConfigurationError(f"EVENTS_URL: `queue` is empty; {WHAT_WORKS}")
+    if len(name.encode()) > LONGEST_NAME:
+        raise ConfigurationError(f"EVENTS_URL: `queue` has more than {LONGEST_NAME} bytes; {WHAT_WORKS}")
     return name
 
 
