@@ -10,7 +10,7 @@ import structlog
 
 from worker.deciding import award, make_rulebook
 from worker.drafting import Draft, Part, drafted
-from worker.errors import DatabaseUnavailable, InvalidEvent, Unstorable
+from worker.errors import DatabaseUnavailable, InvalidEvent, TookTooLong, Unstorable
 from worker.events import FURTHEST_AHEAD, Event, LearningPathCompleted, UnknownEvent, parse_event
 from worker.forgotten import Forgotten, Recognised
 from worker.known import Known
@@ -134,16 +134,20 @@ class Awarding:
 
         Raises DatabaseUnavailable, and ConfigurationError if people were forgotten by a key that is not ours:
         then nothing of it happened. A body that the database cannot hold is set aside alone, found by
-        bisection.
+        bisection; what takes the database longer than it allows goes by parts, too.
         """
         try:
             return self._commit(read)
-        except Unstorable as error:
+        except (Unstorable, TookTooLong) as error:
+            if isinstance(error, TookTooLong):
+                log.warning("batch.took_too_long", events=len(read.events), reason=str(error))
             if len(read.events) > 1:
                 first, second = read.halves()
                 done = self.commit(first)
                 done += self.commit(second)
                 return done
+            if isinstance(error, TookTooLong):
+                raise
             refused = [(body, f"body: cannot be kept ({error})") for body, _ in read.events]
             return self._commit(ReadBatch([], [*read.broken, *refused], read.unknown))
 
@@ -159,6 +163,8 @@ class Awarding:
                     self._bury(batch, read.broken, seen=bool(news))
             except Recognised:
                 continue  # nothing of it was committed: once more, without whom we know now
+            except TookTooLong:
+                raise  # the database is there, and what it was
             except DatabaseUnavailable:
                 self._known.forget()  # who knows what database comes back, with other rules by our number
                 self._rulebook = None

@@ -10,6 +10,7 @@ BadgeWorkerError
 │   └── SignInRefused         the provider does not accept the credentials
 ├── TransientError            trying again may help; nothing happened over there
 │   ├── DatabaseUnavailable
+│   │   └── TookTooLong       less of it at once may help more
 │   ├── QueueUnavailable
 │   ├── KeysUnavailable       the keys of signed tokens cannot be had: nobody can be let in by one
 │   ├── LimiterUnavailable    the shared rate limit cannot be asked: no calls
@@ -79,6 +80,10 @@ class SignInRefused(PermanentError):
 
 class DatabaseUnavailable(TransientError):
     """The database cannot be reached or gave up on a transaction that may be tried again."""
+
+
+class TookTooLong(DatabaseUnavailable):
+    """The database gave up on a statement that took longer than it allows."""
 
 
 class QueueUnavailable(TransientError):

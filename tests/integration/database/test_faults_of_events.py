@@ -52,6 +52,45 @@ def test_the_queue_moves_on(sqlite: Ground) -> None:
     assert sqlite.counts() == {("ada", "post"): 60}
 
 
+def test_what_takes_the_database_too_long_goes_by_parts(own_postgres: Ground) -> None:
+    """A time-out of the role's would end the same batch again and again, and nothing would move on."""
+    end_long_statements(own_postgres, most=10)
+
+    done = own_postgres.ingest(*[posted(number, "ada", f"p{number}") for number in range(60)], b"junk")
+
+    assert (done.events, done.dead) == (60, 1)
+    assert own_postgres.counts() == {("ada", "post"): 60}
+
+
+def test_what_takes_too_long_however_little_it_is_waits(own_postgres: Ground) -> None:
+    end_long_statements(own_postgres, most=0)
+
+    with pytest.raises(DatabaseUnavailable):
+        own_postgres.ingest(posted(1, "ada", "p1"), posted(2, "ada", "p2"))
+
+    assert own_postgres.counts() == {}
+    assert own_postgres.database.list_dead_letters() == []
+
+
+def end_long_statements(ground: Ground, most: int) -> None:
+    """Let the server end statements that insert more rows, as it does with those that take too long."""
+    with ground.engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION too_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "  # noqa: S608 # ours
+                f"IF (SELECT count(*) FROM fresh) > {most} THEN "
+                "RAISE 'canceling statement due to statement timeout' USING ERRCODE = '57014'; "
+                "END IF; RETURN NULL; END $$"
+            )
+        )
+        connection.execute(
+            text(
+                "CREATE TRIGGER too_long AFTER INSERT ON activities REFERENCING NEW TABLE AS fresh "
+                "FOR EACH STATEMENT EXECUTE FUNCTION too_long()"
+            )
+        )
+
+
 def test_what_the_database_alone_refuses_is_found_among_many_and_the_others_are_kept(
     own_postgres: Ground,
 ) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, exc, make_url, text
 
-from worker.errors import ConfigurationError, DatabaseUnavailable, Unstorable
+from worker.errors import ConfigurationError, DatabaseUnavailable, TookTooLong, Unstorable
 
 _READ_ONLY = "read_only"
 # PostgreSQL's SQLSTATE classes and codes that time mends: connection, rollback, resources, shutdown, locks,
 # a statement that was cancelled, a transaction that lay idle, a server that only reads after a failover.
 _ONLY_READS = "25006"
-_TIME_MENDS = ("08", "40", "53", "57P", "57014", "55P03", "58", "25P03", _ONLY_READS)
+_CANCELED = "57014"
+_TIME_MENDS = ("08", "40", "53", "57P", _CANCELED, "55P03", "58", "25P03", _ONLY_READS)
 _TOO_MUCH = "54"  # a limit of the server's, which no other try gets under
 
 # A consumer that vanished in the middle of a batch must not hold the rules for hours, nor one hang for hours
@@ -135,6 +136,8 @@ def translated() -> Iterator[None]:
     except exc.DBAPIError as error:
         if _state(error).startswith(_TOO_MUCH):
             raise Unstorable(_first_line(error.orig)) from error
+        if _state(error) == _CANCELED:
+            raise TookTooLong(_first_line(error.orig)) from error
         if error.connection_invalidated or _time_mends(error):
             raise DatabaseUnavailable(_first_line(error.orig)) from error
         raise
