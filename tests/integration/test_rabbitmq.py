@@ -260,6 +260,19 @@ def test_a_queue_of_another_kind_is_used_as_it_is_and_said_once(
     assert "inequivalent arg" in line["reason"]
 
 
+def test_a_stream_of_the_brokers_is_refused_by_publishers_and_consumers(
+    open_consumer: Open, name: str, channel: amqp.Channel
+) -> None:
+    """A reader would be given only what comes after it; and what is published would seem to be taken."""
+    channel.queue_declare(name, durable=True, auto_delete=False, arguments={"x-queue-type": "stream"})
+    queue = open_consumer()
+
+    with pytest.raises(QueueUnavailable, match="is a stream of RabbitMQ"):
+        queue.publish([b"1"])
+    with pytest.raises(QueueUnavailable, match="is a stream of RabbitMQ"):
+        queue.read(1, wait=0)
+
+
 def test_a_queue_as_it_should_be_is_nothing_to_speak_of(open_consumer: Open) -> None:
     open_consumer().publish([b"1"])
     consumer = open_consumer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import logging
@@ -57,12 +58,16 @@ def run(*words: str | Path, stdin: bytes | None = None) -> Result:
 
 @contextmanager
 def _ended_with_it() -> Iterator[None]:
-    """Let what a command sets up for its logs end with it."""
+    """Let what a command sets up for its logs and its process end with it."""
     root = logging.getLogger()
     handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
+    collected, share = gc.get_threshold(), sys.getswitchinterval()
     try:
         yield
     finally:
+        gc.set_threshold(*collected)
+        gc.unfreeze()
+        sys.setswitchinterval(share)
         root.handlers[:] = handlers
         root.setLevel(level)
         structlog.configure(**configuration)

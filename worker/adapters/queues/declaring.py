@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed
 
+from worker.errors import QueueUnavailable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,7 +28,11 @@ class Declaration:
         self._compared = False
 
     def make(self, link: Link) -> None:
-        """Make the queue if it is not there. Raises the errors of py-amqp."""
+        """Make the queue if it is not there.
+
+        Raises the errors of py-amqp, and QueueUnavailable if it is a stream, of which a reader that comes
+        later is given nothing that was there before.
+        """
         if waiting(link, self.name) is None:
             self._create(link)
         elif not self._compared:
@@ -55,6 +61,10 @@ class Declaration:
             channel.queue_declare(self.name, durable=True, auto_delete=False, arguments=arguments)
 
     def _say(self, error: PreconditionFailed) -> None:
+        if "x-queue-type" in error.reply_text and "current is 'stream'" in error.reply_text:
+            raise QueueUnavailable(
+                f"{self.name} is a stream of RabbitMQ; name a queue, or delete it"
+            ) from None
         log.warning("queue.declared_otherwise", queue=self.name, reason=error.reply_text)
 
 
