@@ -116,6 +116,18 @@ class RabbitMQ:
             capture_output=True,
         )
 
+    def ask(self, expression: str) -> str:
+        """Return what an expression of Erlang comes to within the broker: at once, unlike `control`."""
+        cookie = (self._folder / ".erlang.cookie").read_text()
+        asked = subprocess.run(
+            ["erl_call", "-name", NODE, "-c", cookie, "-e"],
+            input=f"{expression}.\n".encode(),
+            env=_environment(self._folder, self._ports),
+            check=False,
+            capture_output=True,
+        )
+        return asked.stdout.decode()
+
     def start(self) -> None:
         """Start it and wait until clients are served; raises ConfigurationError."""
         self._folder.mkdir(parents=True, exist_ok=True)
