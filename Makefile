@@ -49,8 +49,8 @@ mutants: $(EVERYTHING) ## take each measure out and show that its test fails
 drill-issuing: $(EVERYTHING) ## 5,000 awards, a provider that fails at random, workers killed (SEED=1)
 	$(BIN)/python -m tests.drills.issuing --seed $(or $(SEED),1)
 
-drill-ingest: $(EVERYTHING) ## 200,000 events; consumers killed, PostgreSQL and Valkey restarted (SEED=1)
-	$(BIN)/python -m tests.drills.ingest --seed $(or $(SEED),1)
+drill-ingest: $(EVERYTHING) ## 200,000 events; consumers killed, servers restarted (SEED=1, QUEUE=redis or rabbitmq)
+	$(BIN)/python -m tests.drills.ingest --seed $(or $(SEED),1) --queue $(or $(QUEUE),redis)
 
 bench: $(EVERYTHING) ## measure; figures and ratios from one run
 	$(BIN)/python -m benchmarks

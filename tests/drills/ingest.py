@@ -1,9 +1,9 @@
 """The ingestion drill: a long stream, consumers that are killed, a database and a broker that are restarted.
 
-    python -m tests.drills.ingest --seed 1 [--events 200000] [--json FILE]
+    python -m tests.drills.ingest --seed 1 [--queue rabbitmq] [--events 200000] [--json FILE]
 
 At the end awards, counts and dead letters must be those that a second reading by brute force finds, to the
-last one, and the stream must be empty. Prints what was compared; exit code 1 if anything differs.
+last one, and the queue must be empty. Prints what was compared; exit code 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from pathlib import Path
 
 from examples.replay import Reading, replay
 from tests.drills.issuing import _commit as commit
+from tests.support.drill_brokers import BROKERS, Broker
 from tests.support.drill_check import Differences, compare, stored
 from tests.support.drill_storm import Storm, Weather
 from tests.support.drill_stream import stream
 from tests.support.drill_world import World
 from tests.support.patient_publisher import PatientPublisher
-from tests.support.restartable import RestartablePostgres, RestartableValkey, servers
+from tests.support.restartable import RestartablePostgres, servers
 from tests.support.waiting import wait_until
 
 ENDED_BY_SIGTERM = 143
@@ -35,15 +36,11 @@ ENDED_BY_SIGTERM = 143
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How big a drill is, and how long it may take at most.
-
-    What a killed consumer held is taken over after 15 s, as in life; `aged` has it taken over after one.
-    """
+    """How big a drill is, and how long it may take at most."""
 
     events: int = 200_000
     consumers: int = 2
     weather: Weather = field(default_factory=Weather)
-    aged: bool = False
     longest: float = 600.0
 
 
@@ -53,6 +50,7 @@ class Report:
 
     seed: int
     commit: str
+    broker: str
     seconds: float
     events: int
     repeated: int
@@ -65,10 +63,12 @@ class Report:
     postgres_fast_restarts: int
     postgres_immediate_restarts: int
     valkey_kills: int
+    rabbitmq_kills: int
+    rabbitmq_stops: int
     times_waited: int
     peak_memory: float  # MiB, of the largest consumer
     differences: Differences
-    left_in_stream: int
+    left_in_stream: int  # or on the queue of RabbitMQ
     left_pending: int
     exit_codes: list[int]
 
@@ -86,13 +86,13 @@ class Drill:
     """One drill, from the servers to what is compared."""
 
     def __init__(
-        self, plan: Plan, seed: int, postgres: RestartablePostgres, valkey: RestartableValkey, folder: Path
+        self, plan: Plan, seed: int, postgres: RestartablePostgres, broker: Broker, folder: Path
     ) -> None:
         self._plan = plan
         self._seed = seed
         self._made = stream(plan.events, seed)
         self._stack = ExitStack()
-        self._world = World(postgres, valkey, folder, self._stack, aged=plan.aged)
+        self._world = World(postgres, broker, folder, self._stack)
         self._started = 0.0
         self._say: Callable[[str], None] = print
 
@@ -103,7 +103,7 @@ class Drill:
             self._world.prepare(self._made.definitions)
             self._started = time.monotonic()
             expected = self._oracle()
-            publisher = self._stack.enter_context(PatientPublisher(self._world.valkey.url))
+            publisher = self._stack.enter_context(PatientPublisher(self._world.broker.url))
             self._world.consumers = [self._world.consumer() for _ in range(self._plan.consumers)]
             publisher.publish(self._made.before)
             self._until_done(publisher)
@@ -120,22 +120,24 @@ class Drill:
         return pool.submit(replay, self._made.definitions, self._made.bodies, swept_to)
 
     def _tell(self, what: str) -> None:
-        left, _ = self._world.left()
+        left, _ = self._world.broker.left()
         self._say(f"{time.monotonic() - self._started:5.0f} s  {left:6} left  {what}")
 
     def _until_done(self, publisher: PatientPublisher) -> None:
         left = self._plan.longest - (time.monotonic() - self._started)
         wait_until(publisher.idle, left, "everything is published")
-        wait_until(lambda: self._world.left() == (0, 0), left, "the stream is empty, nothing is pending")
+        broker = self._world.broker
+        wait_until(lambda: broker.left() == (0, 0), left, "the queue is empty, nothing is pending")
 
     def _report(self, publisher: PatientPublisher, storm: Storm, expected: Future[Reading]) -> Report:
         world, seconds = self._world, time.monotonic() - self._started
-        in_stream, pending = world.left()
+        in_stream, pending = world.broker.left()
         codes = self._end_consumers()
         self._tell("all taken in; comparing")
         return Report(
             seed=self._seed,
             commit=commit(),
+            broker=world.broker.name,
             seconds=round(seconds, 1),
             events=len(self._made.bodies),
             repeated=self._made.repeated,
@@ -145,9 +147,11 @@ class Drill:
             kills=len(storm.in_hand),
             kills_with_entries_in_hand=sum(1 for held in storm.in_hand if held),
             entries_in_killed_hands=sum(storm.in_hand),
-            postgres_fast_restarts=storm.restarts[signal.SIGINT],
-            postgres_immediate_restarts=storm.restarts[signal.SIGQUIT],
-            valkey_kills=storm.valkey_kills,
+            postgres_fast_restarts=storm.restarts["PostgreSQL", signal.SIGINT],
+            postgres_immediate_restarts=storm.restarts["PostgreSQL", signal.SIGQUIT],
+            valkey_kills=storm.restarts["Valkey", signal.SIGKILL],
+            rabbitmq_kills=storm.restarts["RabbitMQ", signal.SIGKILL],
+            rabbitmq_stops=storm.restarts["RabbitMQ", signal.SIGTERM],
             times_waited=world.waits(),
             peak_memory=round(world.peak_memory, 1),
             differences=compare(self._made, expected.result(), stored(world.ask)),
@@ -168,14 +172,15 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--queue", choices=BROKERS, default="redis", help="what holds the events")
     parser.add_argument("--events", type=int, default=Plan().events)
     parser.add_argument("--json", type=Path, help="write the report here")
     wanted = parser.parse_args()
     with (
-        servers() as (postgres, valkey),
+        servers(BROKERS[wanted.queue]) as (postgres, broker),
         tempfile.TemporaryDirectory(prefix="badge-worker-drill-") as folder,
     ):
-        report = Drill(Plan(wanted.events), wanted.seed, postgres, valkey, Path(folder)).run(print)
+        report = Drill(Plan(wanted.events), wanted.seed, postgres, broker, Path(folder)).run(print)
     written = json.dumps(asdict(report), indent=1)
     print(written)
     if wanted.json:

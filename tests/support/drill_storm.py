@@ -6,6 +6,7 @@ import itertools
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,17 +17,16 @@ import psycopg
 
 from tests.support.drill_world import soon
 from tests.support.services import plain
-from worker.adapters.redis_connection import connect
 
 if TYPE_CHECKING:
     from tests.support.drill_world import World
     from tests.support.patient_publisher import PatientPublisher
     from tests.support.processes import Spawned
+    from tests.support.restartable import Restartable
 
 # When consumers are killed: where they wait for a table, between commit and acknowledgement, or anywhere.
 ANYWHERE, COMMITTED = "anywhere", "committed"
 MOMENTS = ["activities", COMMITTED, ANYWHERE, "awards", ANYWHERE, "dead_letters", "users", "counts"]
-PAUSED = 10_000  # ms, or until we say
 
 Publish = Callable[[], None]
 Action = Callable[[Publish], None]
@@ -38,18 +38,20 @@ class Weather:
 
     kills: int = 30
     postgres_restarts: int = 6
-    valkey_restarts: int = 4
+    broker_restarts: int = 4
     pause: tuple[float, float] = (0.2, 1.5)
     most_left: int = 20_000  # entries on the stream, before the next slice comes
 
 
 class Storm:
-    """Kills consumers and restarts servers, and counts it. `in_hand`: the entries of each who was killed."""
+    """Kills consumers and restarts servers, and counts it.
+
+    `in_hand`: the entries of each who was killed; `restarts`: by server, and by how that ended.
+    """
 
     def __init__(self, world: World, weather: Weather, seed: int, tell: Callable[[str], None]) -> None:
         self.in_hand: list[int] = []
-        self.restarts = {signal.SIGINT: 0, signal.SIGQUIT: 0}
-        self.valkey_kills = 0
+        self.restarts: Counter[tuple[str, signal.Signals]] = Counter()
         self._world = world
         self._weather = weather
         self._rng = random.Random(seed)  # noqa: S311 # repeatable, not secret
@@ -59,7 +61,7 @@ class Storm:
         """Publish these in slices, one for each thing that goes wrong, while that goes wrong."""
         actions = self._actions()
         for number, action in enumerate(actions):
-            soon(lambda: self._world.left()[0] < self._weather.most_left, seconds=20)
+            soon(lambda: self._world.broker.left()[0] < self._weather.most_left, seconds=20)
             action(partial(publisher.publish, _slice(bodies, number, len(actions))))
             time.sleep(self._rng.uniform(*self._weather.pause))
 
@@ -68,22 +70,28 @@ class Storm:
             partial(self._kill, moment)
             for moment in itertools.islice(itertools.cycle(MOMENTS), self._weather.kills)
         ]
-        restarts: list[Action] = [
-            partial(self._restart_postgres, how)
-            for how in itertools.islice(itertools.cycle(self.restarts), self._weather.postgres_restarts)
+        postgres, broker = self._world.postgres, self._world.broker
+        actions = [
+            *kills,
+            *self._restarts(postgres, self._weather.postgres_restarts),
+            *self._restarts(broker, self._weather.broker_restarts),
         ]
-        actions = [*kills, *restarts, *[self._restart_valkey] * self._weather.valkey_restarts]
         self._rng.shuffle(actions)
         return actions
+
+    def _restarts(self, server: Restartable, times: int) -> list[Action]:
+        ends = itertools.islice(itertools.cycle(server.ends), times)
+        return [partial(self._restart, server, how) for how in ends]
 
     def _kill(self, moment: str, publish: Publish) -> None:
         """Kill a consumer with entries in hand, at a moment, and start another in its place."""
         consumers = self._world.consumers
         with self._caught(moment, publish) as victim:
             self._world.note_memory(victim)
+            victim.signal(signal.SIGSTOP)  # what it has in hand stays there while that is counted
+            held = self._world.broker.in_hand(victim.pid)
             victim.signal(signal.SIGKILL)
             victim.wait()
-        held = len(self._world.in_hand(victim))
         self.in_hand.append(held)
         consumers[consumers.index(victim)] = self._world.consumer()
         self._tell(f"kill {len(self.in_hand)} ({moment}), {held} entries in hand")
@@ -96,50 +104,35 @@ class Storm:
             victim = self._one_at_work()
             time.sleep(self._rng.uniform(0, 0.03))
             yield victim
-            return
-        with psycopg.connect(plain(self._world.postgres.url)) as locking:
-            locking.execute(f"LOCK TABLE {moment if moment != COMMITTED else 'users'} IN EXCLUSIVE MODE")
-            publish()
-            victim = self._one_at_work()
-            soon(self._world.waiting)
-            if moment != COMMITTED:
-                yield victim
-                return
-            with self._no_writes_to_valkey():
-                locking.rollback()
-                soon(lambda: not self._world.busy())
+        elif moment == COMMITTED:
+            with self._world.commits_held():
+                publish()
+                soon(self._world.committing)
+                yield self._rng.choice(self._world.committing() or [self._one_at_work()])
+        else:
+            with psycopg.connect(plain(self._world.postgres.url)) as locking:
+                locking.execute(f"LOCK TABLE {moment} IN EXCLUSIVE MODE")
+                publish()
+                victim = self._one_at_work()
+                soon(self._world.waiting)
                 yield victim
 
     def _one_at_work(self) -> Spawned:
         """Wait a while for a consumer with entries in hand, and choose one."""
-        world = self._world
-        soon(lambda: any(world.in_hand(each) for each in world.consumers), seconds=5)
-        return self._rng.choice([each for each in world.consumers if world.in_hand(each)] or world.consumers)
+        soon(self._at_work, seconds=5)
+        return self._rng.choice(self._at_work() or self._world.consumers)
 
-    @contextmanager
-    def _no_writes_to_valkey(self) -> Iterator[None]:
-        with connect(self._world.valkey.url) as client:
-            client.client_pause(PAUSED, all=False)
-            yield
-            client.client_unpause()
+    def _at_work(self) -> list[Spawned]:
+        return [each for each in self._world.consumers if self._world.broker.in_hand(each.pid)]
 
-    def _restart_postgres(self, how: signal.Signals, publish: Publish) -> None:
+    def _restart(self, server: Restartable, how: signal.Signals, publish: Publish) -> None:
         publish()
         soon(self._world.busy)
-        self._world.postgres.end(how)
+        server.end(how)
         time.sleep(self._rng.uniform(0, 1))
-        self._world.postgres.start()
-        self.restarts[how] += 1
-        self._tell(f"PostgreSQL restarted after {how.name}")
-
-    def _restart_valkey(self, publish: Publish) -> None:
-        publish()
-        soon(self._world.busy)
-        self._world.valkey.kill()
-        time.sleep(self._rng.uniform(0, 1))
-        self._world.valkey.start()
-        self.valkey_kills += 1
-        self._tell("Valkey killed and restarted")
+        server.start()
+        self.restarts[server.name, how] += 1
+        self._tell(f"{server.name} restarted after {how.name}")
 
 
 def _slice(bodies: Sequence[bytes], number: int, of: int) -> Sequence[bytes]:

@@ -4,58 +4,48 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import redis
 
 from tests.support.ground import read
+from tests.support.ports import ports_of
 from tests.support.processes import Spawned, spawn
 from tests.support.services import plain
 from worker.adapters.database.engine import make_engine
 from worker.adapters.database.migrations import upgrade
 from worker.adapters.database.store import Database
-from worker.adapters.queues.redis_streams import ABANDONED_MS, GROUP, STREAM
-from worker.adapters.redis_connection import connect
 from worker.applying import apply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import ExitStack
 
-    from tests.support.restartable import RestartablePostgres, RestartableValkey
+    from tests.support.drill_brokers import Broker
+    from tests.support.restartable import RestartablePostgres
 
-OPEN = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'badge-worker' AND state <> 'idle'"
-MOST = 5000  # entries in anybody's hands
+OURS = "FROM pg_stat_activity WHERE application_name = 'badge-worker'"
+OPEN = f"SELECT count(*) {OURS} AND state <> 'idle'"
+COMMITTING = f"SELECT client_port {OURS} AND wait_event = 'SyncRep'"
 
 
 class World:
-    """What runs. `aged`: what nobody has touched for a second is old enough for anybody to take over."""
+    """What runs."""
 
-    def __init__(
-        self,
-        postgres: RestartablePostgres,
-        valkey: RestartableValkey,
-        folder: Path,
-        stack: ExitStack,
-        *,
-        aged: bool,
-    ) -> None:
+    def __init__(self, postgres: RestartablePostgres, broker: Broker, folder: Path, stack: ExitStack) -> None:
         self.postgres = postgres
-        self.valkey = valkey
+        self.broker = broker
         self.consumers: list[Spawned] = []
         self.peak_memory = 0.0  # MiB, of the largest consumer
         self._folder = folder
         self._stack = stack
-        self._aged = aged
         self._logs: list[Path] = []
         self._env = {
             "BADGE_WORKER_DATABASE_URL": postgres.url,
-            "BADGE_WORKER_EVENTS_URL": valkey.url,
-            "BADGE_WORKER_BROKER_URL": valkey.url,
-            "BADGE_WORKER_REDIS_URL": valkey.url,
+            "BADGE_WORKER_EVENTS_URL": broker.url,
+            "BADGE_WORKER_BROKER_URL": broker.url,
             "BADGE_WORKER_LOG_LEVEL": "info",
         }
 
@@ -95,30 +85,20 @@ class World:
         """Count those of them that wait for a lock."""
         return int(self.ask(f"{OPEN} AND wait_event_type = 'Lock'")[0][0])
 
-    def in_hand(self, consumer: Spawned) -> list[bytes]:
-        """Return the entries that this consumer has read and not acknowledged."""
-        with connect(self.valkey.url) as client:
-            try:
-                names = [each["name"] for each in client.xinfo_consumers(STREAM, GROUP)]
-            except redis.ResponseError:  # the first consumer has not made the group yet
-                return []
-            return [
-                entry["message_id"]
-                for name in names
-                if f"-{consumer.pid}-".encode() in name
-                for entry in client.xpending_range(STREAM, GROUP, "-", "+", MOST, consumername=name)
-            ]
+    def committing(self) -> list[Spawned]:
+        """Return the consumers whose commit is on the disk and does not return."""
+        ports = {port for (port,) in self.ask(COMMITTING)}
+        return [each for each in self.consumers if ports & ports_of(each.pid)]
 
-    def left(self) -> tuple[int, int]:
-        """Return how many entries the stream holds, and how many of them are in somebody's hands."""
-        with connect(self.valkey.url) as client:
-            if self._aged:
-                _age(client)
-            try:
-                pending: Any = client.xpending(STREAM, GROUP)
-            except redis.ResponseError:  # the first consumer has not made the group yet
-                return client.xlen(STREAM), 0
-            return client.xlen(STREAM), int(pending["pending"])
+    @contextmanager
+    def commits_held(self) -> Iterator[None]:
+        """Let no commit return, though it is on the disk: each waits for the word of a standby."""
+        with psycopg.connect(plain(self.postgres.url), autocommit=True) as own:
+            own.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            own.execute("SELECT pg_reload_conf()")
+            yield
+            own.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            own.execute("SELECT pg_reload_conf()")
 
     def waits(self) -> int:
         """Count how often a consumer said that it waits."""
@@ -130,14 +110,6 @@ class World:
             status = Path(f"/proc/{consumer.pid}/status").read_text("utf-8")
             peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
             self.peak_memory = max(self.peak_memory, int(peak.split()[1]) / 1024)
-
-
-def _age(client: redis.Redis) -> None:
-    with suppress(redis.ResponseError):  # the first consumer has not made the group yet
-        pending = client.xpending_range(STREAM, GROUP, "-", "+", MOST, idle=1000)
-        ids: list[Any] = [entry["message_id"] for entry in pending]
-        if ids:
-            client.xclaim(STREAM, GROUP, "nobody", 0, ids, idle=ABANDONED_MS, justid=True)
 
 
 def soon(condition: Callable[[], object], seconds: float = 2.0) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
-from worker.adapters.queues import RedisStreamQueue
+from worker.adapters.queues import open_queue
 from worker.errors import QueueUnavailable
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class PatientPublisher:
 
     def __init__(self, url: str) -> None:
         self.again = 0
-        self._queue = RedisStreamQueue(url)
+        self._queue = open_queue(url)
         self._chunks: deque[Sequence[bytes]] = deque()
         self._news = threading.Event()
         self._stop = threading.Event()
@@ -35,6 +35,7 @@ class PatientPublisher:
         self._stop.set()
         self._news.set()
         self._thread.join()
+        self._queue.close()
 
     def publish(self, bodies: Sequence[bytes]) -> None:
         """Take these; they are on the queue, each at least once, when it is idle again."""

@@ -1,13 +1,14 @@
-"""A real PostgreSQL and a real Valkey that can be ended in the middle of things and started again."""
+"""A real PostgreSQL and a real broker that can be ended in the middle of things and started again."""
 
 from __future__ import annotations
 
 import os
 import signal
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 import psycopg
 
@@ -17,12 +18,31 @@ from worker.adapters.embedded import RunningServer, start_postgres, start_valkey
 from worker.adapters.redis_connection import connect
 from worker.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+
+class Restartable(Protocol):
+    """A server that keeps what it said it has, however it ends; `ends` are the ways to try in turn."""
+
+    name: str
+    ends: Sequence[signal.Signals]
+
+    def end(self, how: signal.Signals) -> None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+Server = TypeVar("Server", bound=Restartable)
 
 
 class RestartablePostgres:
-    """A durable PostgreSQL. Use it from the main thread."""
+    """A durable PostgreSQL. Use it from the main thread.
+
+    SIGINT asks it for a fast shutdown, SIGQUIT for an immediate one, after which it has to recover.
+    """
+
+    name = "PostgreSQL"
+    ends: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGQUIT)
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -34,7 +54,6 @@ class RestartablePostgres:
         return start_postgres(self._folder, port=self._port, durable=True)
 
     def end(self, how: signal.Signals) -> None:
-        """End it: SIGINT for a fast shutdown, SIGQUIT for an immediate one, after which it has to recover."""
         os.kill(self._server.pid, how)
         self._server.stop()
 
@@ -47,6 +66,9 @@ class RestartablePostgres:
 
 class RestartableValkey:
     """A Valkey that has each command on its disk before it answers. Use it from the main thread."""
+
+    name = "Valkey"
+    ends: Sequence[signal.Signals] = (signal.SIGKILL,)
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -61,8 +83,8 @@ class RestartableValkey:
             client.config_set("appendfsync", "always")
         return server
 
-    def kill(self) -> None:
-        os.kill(self._server.pid, signal.SIGKILL)
+    def end(self, how: signal.Signals) -> None:
+        os.kill(self._server.pid, how)
         self._server.stop()
 
     def start(self) -> None:
@@ -73,8 +95,8 @@ class RestartableValkey:
 
 
 @contextmanager
-def servers() -> Iterator[tuple[RestartablePostgres, RestartableValkey]]:
-    """Give one of each, on a folder of their own."""
+def servers(broker: Callable[[Path], Server]) -> Iterator[tuple[RestartablePostgres, Server]]:
+    """Give a PostgreSQL and what `broker` starts, on a folder of their own."""
     with ExitStack() as stack:
         # Not pytest's tmp_path, which nobody but its owner can reach: as root, PostgreSQL is another user.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="badge-worker-servers-")))
@@ -82,9 +104,9 @@ def servers() -> Iterator[tuple[RestartablePostgres, RestartableValkey]]:
         try:
             postgres = RestartablePostgres(folder / "postgres")
             stack.callback(postgres.stop)
-            valkey = RestartableValkey(folder / "valkey")
-            stack.callback(valkey.stop)
+            started = broker(folder / "broker")
+            stack.callback(started.stop)
             psycopg.connect(plain(postgres.url)).close()
         except ConfigurationError as error:
-            without("PostgreSQL or Valkey of our own", error, "make install")
-        yield postgres, valkey
+            without("PostgreSQL or broker of our own", error, "make install")
+        yield postgres, started
