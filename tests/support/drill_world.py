@@ -94,6 +94,8 @@ class World:
     def commits_held(self) -> Iterator[None]:
         """Let no commit return, though it is on the disk: each waits for the word of a standby."""
         with psycopg.connect(plain(self.postgres.url), autocommit=True) as own:
+            # In the middle of a checkpoint, the setting would be taken note of only a while later.
+            own.execute("CHECKPOINT")
             own.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             own.execute("SELECT pg_reload_conf()")
             yield
