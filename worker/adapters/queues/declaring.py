@@ -61,11 +61,12 @@ class Declaration:
             channel.queue_declare(self.name, durable=True, auto_delete=False, arguments=arguments)
 
     def _say(self, error: PreconditionFailed) -> None:
-        if "x-queue-type" in error.reply_text and "current is 'stream'" in error.reply_text:
+        reason = error.reply_text or ""
+        if "x-queue-type" in reason and "current is 'stream'" in reason:
             raise QueueUnavailable(
-                f"{self.name} is a stream of RabbitMQ; name a queue, or delete it"
+                f"{self.name} is a stream of RabbitMQ: delete it, or name a queue"
             ) from None
-        log.warning("queue.declared_otherwise", queue=self.name, reason=error.reply_text)
+        log.warning("queue.declared_otherwise", queue=self.name, reason=reason)
 
 
 def arguments_for(server: Mapping[str, Any]) -> dict[str, Any]:
